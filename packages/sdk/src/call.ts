@@ -1,0 +1,96 @@
+import { Fault, type FaultContext, isFaultCode } from "./fault.ts";
+
+export type Query = Readonly<
+  Record<string, string | number | boolean | readonly string[] | undefined>
+>;
+
+export interface CallOptions {
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  /** How long the whole exchange may take. Default 30,000. */
+  readonly timeoutMs?: number;
+}
+
+/** One request to the server: JSON in, JSON out, `Fault` on anything but 2xx. */
+export type Call = <T>(method: string, path: string, options?: CallOptions) => Promise<T>;
+
+export interface Connection {
+  /** Such as `http://127.0.0.1:7440`. */
+  readonly url: string;
+  readonly token: string;
+}
+
+/** A path segment that is safe whatever the id holds. */
+export function segment(id: string): string {
+  return encodeURIComponent(id);
+}
+
+export function callTo({ url, token }: Connection): Call {
+  return async <T>(method: string, path: string, options: CallOptions = {}): Promise<T> => {
+    const { query = {}, body, signal, timeoutMs = 30_000 } = options;
+    const target = new URL(path, url);
+    for (const [name, value] of Object.entries(query)) {
+      if (value === undefined) continue;
+      for (const each of Array.isArray(value) ? value : [value]) {
+        target.searchParams.append(name, String(each));
+      }
+    }
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const response = await send(target, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: "application/json",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+    });
+    const text = await response.text();
+    if (!response.ok) throw faultOf(response, text);
+    // The server answers in the shapes that the API types state; its tests hold it to them.
+    return (text === "" ? undefined : JSON.parse(text)) as T;
+  };
+}
+
+async function send(target: URL, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(target, request);
+  } catch (cause) {
+    if (request.signal?.aborted && cause instanceof Error && cause.name === "AbortError")
+      throw cause;
+    const timedOut = cause instanceof Error && cause.name === "TimeoutError";
+    throw new Fault(
+      timedOut ? "timed_out" : "server_unreachable",
+      timedOut
+        ? `${target.origin} did not answer ${target.pathname} in time: try again, and look at its log.`
+        : `Nothing answers at ${target.origin}: start the server with \`lastgood start\`, or name another with --url or LASTGOOD_URL.`,
+      { cause },
+    );
+  }
+}
+
+function faultOf(response: Response, text: string): Fault {
+  try {
+    const problem = JSON.parse(text) as Record<string, unknown>;
+    if (isFaultCode(problem.code)) {
+      const {
+        code,
+        detail,
+        title,
+        type: _type,
+        status: _status,
+        retry: _retry,
+        ...context
+      } = problem;
+      return new Fault(code, String(detail ?? title), { context: context as FaultContext });
+    }
+  } catch {
+    // Not our problem details: something else answers there.
+  }
+  return new Fault(
+    "server_unreachable",
+    `${response.url} answered ${response.status} without a Lastgood problem: is it a Lastgood server?`,
+  );
+}

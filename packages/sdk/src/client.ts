@@ -1,0 +1,12 @@
+import { ledgerApi } from "./api/ledger.ts";
+import { type Connection, callTo } from "./call.ts";
+
+/** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
+export function createClient(connection: Connection) {
+  const call = callTo(connection);
+  return {
+    ...ledgerApi(call),
+  };
+}
+
+export type Client = ReturnType<typeof createClient>;

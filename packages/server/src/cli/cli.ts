@@ -1,0 +1,36 @@
+import { Command, CommanderError } from "commander";
+import { ledgerCommands } from "./commands/ledger.ts";
+import { serverCommands } from "./commands/server.ts";
+import { reportFailure } from "./terminal.ts";
+
+/** The whole command line. Help is grouped by what a person wants to do. */
+export function createProgram(): Command {
+  const program = new Command("lastgood")
+    .description("Returns a fleet of AI agents to its last good state.")
+    .option("--url <url>", "the server (LASTGOOD_URL; default http://127.0.0.1:7440)")
+    .option("--token <token>", "the token (LASTGOOD_TOKEN; default: the local server's own)")
+    .option("--home <folder>", "where a local server keeps its data (LASTGOOD_HOME)")
+    .option("--json", "print one JSON value on stdout and nothing else")
+    .showHelpAfterError("Run with --help to see what it takes.")
+    .exitOverride();
+  serverCommands(program);
+  ledgerCommands(program);
+  return program;
+}
+
+const usageExit = 2;
+
+async function main(): Promise<void> {
+  const json = process.argv.includes("--json");
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : usageExit;
+      return;
+    }
+    process.exitCode = reportFailure(error, json);
+  }
+}
+
+await main();

@@ -1,0 +1,95 @@
+/**
+ * The HTTP door. Every `/v1` route states the least role that may call it; one that does not fails the
+ * start (deny by default), and every denial is audited.
+ */
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyBaseLogger } from "fastify";
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from "fastify-type-provider-zod";
+import type { Logger } from "pino";
+import { Fault } from "../fault.ts";
+import type { Db } from "../store/database.ts";
+import { newId, type World } from "../world.ts";
+import { mayCall } from "./actor.ts";
+import type { App } from "./app.ts";
+import { audit } from "./audit.ts";
+import { requireShallow } from "./depth.ts";
+import { answerProblem } from "./problem.ts";
+import { authenticate } from "./tokens.ts";
+
+export const bodyBytesMax = 1_310_720;
+
+export interface ServerDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+export async function createApp({ db, world, log, version }: ServerDeps): Promise<App> {
+  const logger: FastifyBaseLogger = log;
+  const app: App = fastify({
+    loggerInstance: logger,
+    bodyLimit: bodyBytesMax,
+    disableRequestLogging: true,
+    genReqId: () => newId<string>(world, "req"),
+    routerOptions: { maxParamLength: 1_000 },
+    requestTimeout: 120_000,
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(answerProblem);
+  app.setNotFoundHandler((request) => {
+    throw new Fault(
+      "not_found",
+      `There is no ${request.method} ${request.url.slice(0, 200)}: see /openapi.json.`,
+    );
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Lastgood", version },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  app.addHook("onRoute", (route) => {
+    if (route.url.startsWith("/v1") && route.config?.allow === undefined) {
+      throw new Error(`${String(route.method)} ${route.url} does not say who may call it`);
+    }
+  });
+  app.addHook("onRequest", async (request) => {
+    const allow = request.routeOptions.config.allow;
+    if (allow === undefined || allow === "public") return;
+    const header = request.headers.authorization ?? "";
+    try {
+      request.actor = await authenticate(db, world, header.replace(/^Bearer /i, ""));
+      if (!mayCall(request.actor, allow)) {
+        throw new Fault(
+          "forbidden",
+          `The token "${request.actor.name}" is a ${request.actor.role}'s; this needs the role ${allow} or more.`,
+        );
+      }
+    } catch (error) {
+      if (error instanceof Fault) {
+        await audit(db, {
+          at: world.now(),
+          actor: request.actor?.name ?? "unknown",
+          action: `${request.method} ${request.routeOptions.url}`,
+          target: request.url.slice(0, 500),
+          outcome: "denied",
+          because: error.code,
+        });
+      }
+      throw error;
+    }
+  });
+  app.addHook("preValidation", async (request) => requireShallow(request.body));
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  return app;
+}

@@ -1,0 +1,49 @@
+/**
+ * Row leases: at most one holder acts under a name, and one who lost it without noticing is refused.
+ *
+ *   L1. Every take-over raises `epoch`. What a holder writes carries its epoch; a lower one is `fenced`.
+ *   L2. Time is the database's, so that two machines' clocks cannot both think they hold it.
+ */
+import { Fault } from "../fault.ts";
+import type { Query } from "./database.ts";
+
+export interface Lease {
+  readonly name: string;
+  readonly holder: string;
+  readonly epoch: number;
+}
+
+/** Takes the lease if it is free, expired or already ours; null if another holds it. */
+export async function takeLease(
+  db: Query,
+  name: string,
+  holder: string,
+  ttlMs: number,
+): Promise<Lease | null> {
+  const [row] = await db<{ epoch: number }[]>`
+    insert into leases as l (name, holder, epoch, expires_at)
+    values (${name}, ${holder}, 1, now() + ${ttlMs} * interval '1 ms')
+    on conflict (name) do update set
+      epoch = case when l.holder = excluded.holder and l.expires_at > now() then l.epoch else l.epoch + 1 end,
+      holder = excluded.holder,
+      expires_at = excluded.expires_at
+    where l.expires_at <= now() or l.holder = excluded.holder
+    returning epoch`;
+  return row === undefined ? null : { name, holder, epoch: row.epoch };
+}
+
+/** Refuses (`fenced`) unless this very lease is still the current one. Call it inside the transaction it guards. */
+export async function requireLease(db: Query, lease: Lease): Promise<void> {
+  const rows = await db`
+    select 1 from leases
+    where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch} for share`;
+  if (rows.length === 0) {
+    throw new Fault("fenced", `The lease ${lease.name} went to another holder: stop acting on it.`);
+  }
+}
+
+export async function releaseLease(db: Query, lease: Lease): Promise<void> {
+  await db`
+    update leases set expires_at = now()
+    where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}`;
+}

@@ -1,0 +1,19 @@
+/** One PostgreSQL for the whole test run: each test makes a database of its own in it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
+
+let home: string | null = null;
+let server: EmbeddedServer | null = null;
+
+export async function globalSetup(): Promise<void> {
+  home = await mkdtemp(join(tmpdir(), "lastgood-test-"));
+  server = await startEmbedded({ home, settings: { fsync: "off", max_connections: "300" } });
+  process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
+}
+
+export async function globalTeardown(): Promise<void> {
+  await server?.stop();
+  if (home !== null) await rm(home, { recursive: true, force: true });
+}
