@@ -31,3 +31,17 @@ create table exposures (
   primary key (change_id, service)
 );
 create index on exposures (service, exposed_at desc);
+
+-- What happened in an incident, told by whoever did it: the post-mortem's timeline.
+create table incident_events (
+  id bigint generated always as identity primary key,
+  incident text not null,
+  at timestamptz not null,
+  actor text not null,
+  event text not null,
+  text text not null,
+  details jsonb not null default '{}',
+  key text,
+  unique (incident, key)
+);
+create index on incident_events (incident, at);

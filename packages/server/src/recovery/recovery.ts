@@ -1,0 +1,68 @@
+/**
+ * A recovery is one plan across all layers and the journal of its execution.
+ *
+ *     planned ─> running ─> verified
+ *        │          ├─────> failed      (says what state each step is in)
+ *        │          └─────> paused ─> running
+ *        ├─> awaiting-approval ─> running
+ *        └─> refused | superseded
+ */
+import type { ChangeId, IncidentId, RecoveryId } from "../ids.ts";
+import type { Plan, Step, Undo } from "../layers/layer.ts";
+
+export const recoveryStates = [
+  "planned",
+  "awaiting-approval",
+  "running",
+  "paused",
+  "verified",
+  "failed",
+  "refused",
+  "superseded",
+] as const;
+export type RecoveryState = (typeof recoveryStates)[number];
+
+export interface Recovery {
+  readonly id: RecoveryId;
+  readonly incident: IncidentId | null;
+  readonly undo: Undo;
+  readonly plan: RecoveryPlan;
+  /** SHA-256 of the plan's canonical text, hex: what is approved and executed is what was shown. */
+  readonly digest: string;
+  readonly state: RecoveryState;
+  readonly because: string;
+  readonly plannedBy: string;
+  readonly approvals: readonly string[];
+  readonly steps: readonly JournalStep[];
+  readonly plannedAt: Date;
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+export interface RecoveryPlan extends Plan {
+  /** documents + executions in flight + consumers touched + customer-facing services down during it. */
+  readonly blastRadius: number;
+  /** The one command that takes this recovery back. */
+  readonly undoWith: string;
+}
+
+export interface JournalStep {
+  readonly index: number;
+  readonly step: Step;
+  readonly changeId: ChangeId;
+  readonly state: "pending" | "running" | "applied" | "verified" | "failed";
+  readonly observed: readonly string[];
+  readonly startedAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** What the incidents room may ask of the recovery room. */
+export interface Recoveries {
+  /** Plans and records; moves nothing. */
+  plan(undo: Undo, plannedBy: string): Promise<Recovery>;
+  /** Starts the planned recovery under this digest; resolves when it is queued, not when it ended. */
+  run(id: RecoveryId, digest: string, actor: string): Promise<void>;
+  /** Marks it as waiting for a person's `lastgood approve`. */
+  awaitApproval(id: RecoveryId, because: string): Promise<void>;
+  find(id: RecoveryId): Promise<Recovery | null>;
+}
