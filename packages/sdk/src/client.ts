@@ -1,4 +1,5 @@
 import { ledgerApi } from "./api/ledger.ts";
+import { recoveryApi } from "./api/recovery.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
@@ -6,6 +7,7 @@ export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
     ...ledgerApi(call),
+    ...recoveryApi(call),
   };
 }
 

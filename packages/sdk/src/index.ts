@@ -1,4 +1,5 @@
 export * from "./api/ledger.ts";
+export * from "./api/recovery.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";
 export { type Client, createClient } from "./client.ts";
 export { Fault, type FaultCode, type FaultContext, faults, isFaultCode } from "./fault.ts";

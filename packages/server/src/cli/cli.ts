@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { ledgerCommands } from "./commands/ledger.ts";
+import { recoveryCommands } from "./commands/recovery.ts";
 import { serverCommands } from "./commands/server.ts";
 import { reportFailure } from "./terminal.ts";
 
@@ -15,6 +16,7 @@ export function createProgram(): Command {
     .exitOverride();
   serverCommands(program);
   ledgerCommands(program);
+  recoveryCommands(program);
   return program;
 }
 

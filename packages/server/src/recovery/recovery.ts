@@ -33,6 +33,12 @@ export interface Recovery {
   readonly because: string;
   readonly plannedBy: string;
   readonly approvals: readonly string[];
+  /** True when no person asked for it: it counts against the caps. */
+  readonly automatic: boolean;
+  /** The recovery that this one planned again because the world had moved. */
+  readonly replaces: RecoveryId | null;
+  /** The recovery that this one takes back. */
+  readonly undoes: RecoveryId | null;
   readonly steps: readonly JournalStep[];
   readonly plannedAt: Date;
   readonly startedAt: Date | null;
@@ -56,10 +62,21 @@ export interface JournalStep {
   readonly endedAt: Date | null;
 }
 
+/** Who may be told how a recovery goes: the incident room, the write-up. In the journal's order. */
+export type RecoveryListener = (event: RecoveryEvent) => Promise<void>;
+
+export interface RecoveryEvent {
+  readonly recovery: RecoveryId;
+  readonly incident: IncidentId | null;
+  readonly kind: "contained" | "restored" | "verified" | "resumed" | "failed";
+  readonly at: Date;
+  readonly says: string;
+}
+
 /** What the incidents room may ask of the recovery room. */
 export interface Recoveries {
   /** Plans and records; moves nothing. */
-  plan(undo: Undo, plannedBy: string): Promise<Recovery>;
+  plan(undo: Undo, plannedBy: string, options?: { automatic?: boolean }): Promise<Recovery>;
   /** Starts the planned recovery under this digest; resolves when it is queued, not when it ended. */
   run(id: RecoveryId, digest: string, actor: string): Promise<void>;
   /** Marks it as waiting for a person's `lastgood approve`. */

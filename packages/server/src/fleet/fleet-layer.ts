@@ -1,0 +1,126 @@
+/**
+ * The hand that did it is a layer of its own: containing it is a step like any other, journaled,
+ * verified and taken back. It is told why, in its own inbox.
+ */
+import type { Configuration } from "../config/config.ts";
+import type { AgentName } from "../ids.ts";
+import { emptyPlan, type Layer, type Plan, type Step, type Undo } from "../layers/layer.ts";
+import type { Inboxes } from "../layers/messages/inboxes.ts";
+import { recordChanges } from "../ledger/ledger-store.ts";
+import type { Db } from "../store/database.ts";
+import type { World } from "../world.ts";
+import { containAgent, containmentsInForce, reinstateAgent, tokensOf } from "./fleet-store.ts";
+
+export interface FleetLayerDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly configuration: Configuration;
+  readonly inboxes: Inboxes;
+}
+
+type FleetStep = Step<"fleet">;
+
+export function createFleetLayer({
+  db,
+  world,
+  configuration,
+  inboxes,
+}: FleetLayerDeps): Layer<"fleet"> {
+  return {
+    kind: "fleet",
+
+    async plan(undo) {
+      const declared = configuration.current().agents;
+      const known = undo.agents.filter((agent) => agent in declared);
+      const unknown = undo.agents.filter((agent) => !(agent in declared));
+      return {
+        ...emptyPlan,
+        steps: known.flatMap((agent) => [
+          stepOf("contain", agent, undo),
+          stepOf("reinstate", agent, undo),
+        ]),
+        gaps: unknown.map(
+          (agent) =>
+            `${agent} is not a declared agent: it is not contained, and what it pushes meanwhile is deployed (declare it under \`agents\`).`,
+        ),
+      };
+    },
+
+    async apply({ action }, { changeId, actor, reason }) {
+      const at = world.now();
+      const change = {
+        id: changeId,
+        at,
+        layer: "fleet",
+        kind: action.do,
+        target: action.agent,
+        agent: actor,
+        reason,
+      } as const;
+      await db.begin(async (tx) => {
+        if (action.do === "contain") {
+          const { agent, incident, because } = action;
+          await containAgent(tx, { agent, at, incident, because, id: changeId });
+        } else {
+          await reinstateAgent(tx, action.agent, at);
+        }
+        await recordChanges(tx, [change]);
+      });
+      await inboxes.tell(action.agent, {
+        id: `${action.do}-${changeId}`,
+        type: `agent.${action.do === "contain" ? "contained" : "reinstated"}`,
+        text: action.because,
+        details: { incident: action.incident },
+      });
+    },
+
+    async verify({ action }) {
+      const contained = (await containmentsInForce(db, action.agent)).length > 0;
+      const tokens = await tokensOf(db, action.agent);
+      const wanted = action.do === "contain";
+      const wrong = tokens.filter((token) => token.suspended !== wanted);
+      const state = contained ? "contained" : "free";
+      if (contained === wanted && wrong.length === 0) {
+        return {
+          ok: true,
+          observed: [`${action.agent} is ${state}, ${tokens.length} tokens agree`],
+        };
+      }
+      return {
+        ok: false,
+        differences: [
+          `${action.agent} is ${state}; ${wrong.length} of its ${tokens.length} tokens disagree`,
+        ],
+      };
+    },
+
+    async undo({ action }): Promise<Plan<"fleet">> {
+      const opposite = action.do === "contain" ? "reinstate" : "contain";
+      // A reinstated hand is not contained again by taking a recovery back: nothing new speaks against it.
+      return opposite === "contain"
+        ? emptyPlan
+        : { ...emptyPlan, steps: [{ ...stepWith("reinstate", action), stage: "release" }] };
+    },
+  };
+}
+
+function stepOf(what: "contain" | "reinstate", agent: AgentName, undo: Undo): FleetStep {
+  return stepWith(what, {
+    do: what,
+    agent,
+    incident: undo.incident,
+    because: what === "contain" ? undo.because : `Put right. ${undo.because} Do not re-apply it.`,
+  });
+}
+
+function stepWith(what: "contain" | "reinstate", action: FleetStep["action"]): FleetStep {
+  return {
+    layer: "fleet",
+    stage: what === "contain" ? "contain" : "release",
+    action: { ...action, do: what },
+    says:
+      what === "contain"
+        ? `Contain ${action.agent}: its tokens are suspended and its later pushes are not deployed`
+        : `Reinstate ${action.agent}`,
+  };
+}

@@ -1,0 +1,97 @@
+import { hostname } from "node:os";
+import type { Logger } from "pino";
+import { Fault } from "../fault.ts";
+import type { RecoveryId } from "../ids.ts";
+import type { Db } from "../store/database.ts";
+import type { World } from "../world.ts";
+import type { Planner } from "./planner.ts";
+import type { Recoveries, Recovery, RecoveryListener } from "./recovery.ts";
+import { type RecoveryLoopDeps, startRecoveryLoop } from "./recovery-loop.ts";
+import {
+  addApproval,
+  beginRecovery,
+  findRecovery,
+  moveRecovery,
+  requireRecovery,
+} from "./recovery-store.ts";
+
+export interface RecoveriesDeps extends Pick<RecoveryLoopDeps, "layers" | "capture" | "reached"> {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly planner: Planner;
+  readonly told: RecoveryListener;
+  /** What happens to recoveries under way when this process starts. */
+  readonly afterCrash: "continue" | "pause";
+}
+
+export type RecoveryRoom = Awaited<ReturnType<typeof createRecoveries>>;
+
+/** The recovery room: plans, approvals, and the loop that runs what was let go. */
+export async function createRecoveries(deps: RecoveriesDeps) {
+  const { db, world, planner } = deps;
+  if (deps.afterCrash === "pause") await pauseAll(db);
+  const loop = startRecoveryLoop({ ...deps, holder: `${hostname()}:${process.pid}` });
+
+  async function begin(
+    id: RecoveryId,
+    digest: string,
+    actor: string,
+    from: readonly Recovery["state"][],
+  ): Promise<void> {
+    const recovery = await requireRecovery(db, id);
+    requireDigest(recovery, digest);
+    if (recovery.plan.conflicts.length > 0) {
+      throw new Fault(
+        "revert_conflicts",
+        `Recovery ${id} has conflicts and cannot run: ${recovery.plan.conflicts.join("; ")}. Resolve them by hand and plan again.`,
+      );
+    }
+    await db.begin((tx) => beginRecovery(tx, id, { actor, at: world.now(), from }));
+    loop.wake();
+  }
+
+  const recoveries: Recoveries = {
+    plan: (undo, plannedBy, { automatic = false } = {}) =>
+      planner.plan(db, { undo, plannedBy, automatic, replaces: null }),
+    run: (id, digest, actor) => begin(id, digest, actor, ["planned", "paused"]),
+    async awaitApproval(id, because) {
+      await moveRecovery(db, id, ["planned"], "awaiting-approval", { because });
+    },
+    find: (id) => findRecovery(db, id),
+  };
+  return {
+    ...recoveries,
+    /** A person lets this very plan run. */
+    async approve(id: RecoveryId, digest: string, by: string): Promise<void> {
+      requireDigest(await requireRecovery(db, id), digest);
+      await addApproval(db, id, by);
+      await begin(id, digest, by, ["awaiting-approval", "planned"]);
+    },
+    async refuse(id: RecoveryId, by: string, because: string): Promise<void> {
+      const moved = await moveRecovery(db, id, ["awaiting-approval", "planned"], "refused", {
+        because: `${by}: ${because}`,
+        endedAt: world.now(),
+      });
+      if (!moved) throw new Fault("state_forbids", `Recovery ${id} is no longer waiting.`);
+    },
+    async planUndoOf(id: RecoveryId, by: string): Promise<Recovery> {
+      return await planner.planUndoOf(db, await requireRecovery(db, id), by);
+    },
+    loop,
+  };
+}
+
+function requireDigest(recovery: Recovery, digest: string): void {
+  if (recovery.digest === digest) return;
+  throw new Fault(
+    "plan_stale",
+    `Recovery ${recovery.id} has the digest ${recovery.digest.slice(0, 12)}, not ${digest.slice(0, 12)}: read it again with \`lastgood recover show ${recovery.id}\` and name its digest.`,
+  );
+}
+
+async function pauseAll(db: Db): Promise<void> {
+  await db`
+    update recoveries set state = 'paused', because = 'Lastgood was restarted (afterCrash: pause)'
+    where state = 'running'`;
+}

@@ -1,0 +1,188 @@
+/**
+ * Takes up every recovery that is under way and drives it to its end, whoever began it.
+ *
+ *   Q1. One runner per recovery: a lease, renewed while it runs. Who loses it stops at its next word.
+ *   Q2. What one runner leaves, the next finds within the lease's time.
+ */
+import type { Logger } from "pino";
+import type { RecoveryId } from "../ids.ts";
+import { recordEvent } from "../ledger/timeline.ts";
+import { type Loop, startLoop } from "../loop.ts";
+import { releaseLease, takeLease } from "../store/lease.ts";
+import { phasesEnded } from "./phases.ts";
+import { asHarmless } from "./plan.ts";
+import type { Planner } from "./planner.ts";
+import type { JournalStep, Recovery, RecoveryEvent, RecoveryListener } from "./recovery.ts";
+import {
+  beginRecovery,
+  moveRecovery,
+  recoveriesUnderWay,
+  replanCount,
+  requireRecovery,
+} from "./recovery-store.ts";
+import { endRecovery, type Outcome, type RunnerDeps, runRecovery } from "./runner.ts";
+
+export interface RecoveryLoopDeps extends Omit<RunnerDeps, "progressed"> {
+  readonly log: Logger;
+  readonly planner: Planner;
+  /** Names this process among those that share the database. */
+  readonly holder: string;
+  /** Told of each phase, possibly twice after a restart. */
+  readonly told: RecoveryListener;
+}
+
+const leaseMs = 5_000;
+const replansMax = 5;
+
+export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
+  const { db, log } = deps;
+  const underWay = new Map<RecoveryId, Promise<void>>();
+  const loop = startLoop({
+    name: "recoveries",
+    everyMs: 500,
+    log,
+    async run(signal) {
+      for (const id of await recoveriesUnderWay(db)) {
+        if (underWay.has(id)) continue;
+        const driven = drive(deps, id, signal)
+          .catch((error: unknown) => {
+            if (!signal.aborted)
+              log.error(
+                { err: error, recovery: id },
+                "a recovery's turn failed; it is taken up again",
+              );
+          })
+          .finally(() => underWay.delete(id));
+        underWay.set(id, driven);
+      }
+    },
+  });
+  return {
+    wake: loop.wake,
+    async stop() {
+      await loop.stop();
+      await Promise.all(underWay.values());
+    },
+  };
+}
+
+async function drive(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSignal): Promise<void> {
+  const { db, holder } = deps;
+  const lease = await takeLease(db, `recovery:${id}`, holder, leaseMs);
+  if (lease === null) return;
+  const lost = new AbortController();
+  const renewal = setInterval(() => {
+    takeLease(db, lease.name, holder, leaseMs).then(
+      (again) => {
+        if (again?.epoch !== lease.epoch) lost.abort(new Error(`lost ${lease.name}`));
+      },
+      // The store is away: the journal's next write decides, not this timer.
+      () => {},
+    );
+  }, leaseMs / 3);
+  try {
+    const outcome = await runRecovery(
+      { ...deps, progressed: (...args) => progressed(deps, ...args) },
+      id,
+      lease,
+      AbortSignal.any([stopping, lost.signal]),
+    );
+    await conclude(deps, id, outcome);
+  } finally {
+    clearInterval(renewal);
+    await releaseLease(db, lease).catch(() => {});
+  }
+}
+
+async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome): Promise<void> {
+  if (outcome.kind === "again") return;
+  if (outcome.kind === "stale") return await planAgain(deps, id, outcome.because);
+  if (!(await endRecovery(deps, id, outcome))) return;
+  if (outcome.kind === "failed") await fail(deps, id, outcome.because);
+  await deps.reached?.(id, "ended");
+}
+
+/** R5. The new plan takes over in one transaction: there is always exactly one under way. */
+async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
+  const { db, world, planner } = deps;
+  const before = await requireRecovery(db, id);
+  const tooOften = (await replanCount(db, id)) >= replansMax;
+  const again = tooOften
+    ? null
+    : await planner.plan(db, {
+        undo: before.undo,
+        plannedBy: before.plannedBy,
+        automatic: before.automatic,
+        replaces: id,
+      });
+  if (again === null || !asHarmless(before.plan, again.plan)) {
+    const why =
+      again === null
+        ? `the world moved ${replansMax} times under the plan: ${because}`
+        : `the world moved, and the new plan ${again.id} costs more: approve it with \`lastgood approve ${again.id}\``;
+    await endRecovery(deps, id, { kind: "failed", because: why });
+    if (again !== null)
+      await moveRecovery(db, again.id, ["planned"], "awaiting-approval", { because });
+    return await fail(deps, id, why);
+  }
+  await db.begin(async (tx) => {
+    await moveRecovery(tx, id, ["running"], "superseded", { because, endedAt: world.now() });
+    await beginRecovery(tx, again.id, {
+      actor: before.plannedBy,
+      at: world.now(),
+      from: ["planned"],
+    });
+    if (before.incident !== null) {
+      await recordEvent(tx, before.incident, {
+        at: world.now(),
+        actor: "lastgood",
+        event: "recovery.planned-again",
+        text: `${again.id} replaces ${id}: ${because}`,
+        key: `replanned-${id}`,
+      });
+    }
+  });
+}
+
+async function fail(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
+  const recovery = await requireRecovery(deps.db, id);
+  const states = recovery.steps.map(({ step, state }) => `${step.says}: ${state}`).join("; ");
+  await tell(deps, recovery, "failed", `${because}. Steps: ${states}.`);
+}
+
+async function progressed(
+  deps: RecoveryLoopDeps,
+  recovery: Recovery,
+  done: JournalStep,
+  left: readonly JournalStep[],
+): Promise<void> {
+  const { db, world } = deps;
+  if (recovery.incident !== null) {
+    await recordEvent(db, recovery.incident, {
+      at: world.now(),
+      actor: `recovery:${recovery.id}`,
+      event: "step.verified",
+      text: done.step.says,
+      key: `${recovery.id}-step-${done.index}`,
+    });
+  }
+  for (const phase of phasesEnded(done.step.stage, left[0]?.step.stage ?? null)) {
+    await tell(deps, recovery, phase, sayings[phase]);
+  }
+}
+
+const sayings = {
+  contained: "The damage is contained: the hand that did it and what depends on it are held",
+  restored: "What was changed is back, and runs",
+  verified: "The signals are back at their baseline",
+  resumed: "What was held or had failed is delivered again",
+} as const;
+
+async function tell(
+  { world, told }: RecoveryLoopDeps,
+  { id, incident }: Recovery,
+  kind: RecoveryEvent["kind"],
+  says: string,
+): Promise<void> {
+  await told({ recovery: id, incident, kind, at: world.now(), says });
+}

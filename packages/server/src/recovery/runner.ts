@@ -1,0 +1,159 @@
+/**
+ * Runs one recovery through its journal.
+ *
+ *   R1. A step is `running` in the journal before anything moves, `applied` after, `verified` only when
+ *       the world was read afresh. Killed anywhere, the next runner calls `apply` again: layers leave
+ *       alone what is done.
+ *   R2. Every write to the journal carries the lease: a runner that lost it is fenced at its next word.
+ *   R3. The first step that does not take stops the rest.
+ *   R4. The bad window is captured before the first step.
+ *   R5. A world that moved is planned again, at most `replansMax` times, and only a plan that costs
+ *       nothing new goes on by itself.
+ */
+import { Fault, faults } from "../fault.ts";
+import type { RecoveryId } from "../ids.ts";
+import type { Layers, Step, Verification } from "../layers/layer.ts";
+import type { Db } from "../store/database.ts";
+import type { Lease } from "../store/lease.ts";
+import type { World } from "../world.ts";
+import { layerOf } from "./planner.ts";
+import type { JournalStep, Recovery } from "./recovery.ts";
+import {
+  isCaptured,
+  markCaptured,
+  moveRecovery,
+  moveStep,
+  requireRecovery,
+} from "./recovery-store.ts";
+
+export type Outcome =
+  | { readonly kind: "verified" }
+  | { readonly kind: "failed"; readonly because: string }
+  /** The world moved under the plan: it must be planned again. */
+  | { readonly kind: "stale"; readonly because: string }
+  /** Something needed is away: the same step is tried again. */
+  | { readonly kind: "again"; readonly because: string };
+
+/** A point of the journal that was just passed; tests hold the runner there. */
+export type JournalPoint = `${number}:${"running" | "applied" | "verified"}` | "captured" | "ended";
+
+export interface RunnerDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly layers: Layers;
+  /** Takes what will be gone once the recovery begins. */
+  capture(recovery: Recovery): Promise<void>;
+  /** Told after each step that was verified, with the steps that are left. */
+  progressed(recovery: Recovery, done: JournalStep, left: readonly JournalStep[]): Promise<void>;
+  reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
+}
+
+const stepMsMax = 180_000;
+/** How long a step is tried again while something it needs is away. */
+const patienceMs = 120_000;
+
+export async function runRecovery(
+  deps: RunnerDeps,
+  id: RecoveryId,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { db, world } = deps;
+  const reached = deps.reached ?? (async () => {});
+  const recovery = await requireRecovery(db, id);
+  if (!(await isCaptured(db, id))) {
+    await deps.capture(recovery);
+    await markCaptured(db, id, world.now());
+    await reached(id, "captured");
+  }
+  for (const step of recovery.steps) {
+    if (step.state !== "verified") {
+      const outcome = await take(deps, recovery, step, lease, reached, signal);
+      if (outcome !== null) return outcome;
+    }
+    // Told again after a restart: a runner may have died between the journal's word and this one.
+    await deps.progressed(recovery, step, recovery.steps.slice(step.index + 1));
+  }
+  return { kind: "verified" };
+}
+
+async function take(
+  deps: RunnerDeps,
+  recovery: Recovery,
+  journal: JournalStep,
+  lease: Lease,
+  reached: NonNullable<RunnerDeps["reached"]>,
+  signal: AbortSignal,
+): Promise<Outcome | null> {
+  const { db, world, layers } = deps;
+  const { index, step } = journal;
+  const within = AbortSignal.any([signal, AbortSignal.timeout(stepMsMax)]);
+  const write = (move: Parameters<typeof moveStep>[4]) =>
+    db.begin((tx) => moveStep(tx, lease, recovery.id, index, move));
+  try {
+    if (journal.state === "pending") await write({ to: "running", at: world.now() });
+    await reached(recovery.id, `${index}:running`);
+    await layerOf(layers, step).apply(
+      step,
+      {
+        changeId: journal.changeId,
+        actor: `recovery:${recovery.id}`,
+        reason: recovery.undo.because,
+      },
+      within,
+    );
+    await write({ to: "applied", at: world.now() });
+    await reached(recovery.id, `${index}:applied`);
+    const verification = await layerOf(layers, step).verify(step, within);
+    await write(verdictOf(verification, world.now()));
+    await reached(recovery.id, `${index}:verified`);
+    return verification.ok
+      ? null
+      : { kind: "failed", because: failureOf(step, verification.differences) };
+  } catch (error) {
+    const outcome = outcomeOf(error, journal, world.now(), signal);
+    if (outcome.kind === "failed") {
+      await write({ to: "failed", at: world.now(), observed: [outcome.because] });
+    }
+    return outcome;
+  }
+}
+
+function verdictOf(verification: Verification, at: Date) {
+  return verification.ok
+    ? { to: "verified" as const, at, observed: verification.observed }
+    : { to: "failed" as const, at, observed: verification.differences };
+}
+
+/** A fault of the layer decides the recovery; anything else (a bug, the store away) is the loop's to report and repeat. */
+function outcomeOf(
+  error: unknown,
+  { step, startedAt }: JournalStep,
+  now: Date,
+  stopping: AbortSignal,
+): Outcome {
+  if (stopping.aborted || !(error instanceof Fault)) throw error;
+  if (error.code === "fenced" || error.code === "store_unreachable") throw error;
+  if (error.code === "plan_stale") return { kind: "stale", because: error.message };
+  const triedMs = now.getTime() - (startedAt ?? now).getTime();
+  if (faults[error.code].retry === "later" && triedMs < patienceMs) {
+    return { kind: "again", because: error.message };
+  }
+  return { kind: "failed", because: failureOf(step, [error.message]) };
+}
+
+function failureOf(step: Step, differences: readonly string[]): string {
+  return `"${step.says}" did not take: ${differences.join("; ")}`;
+}
+
+/** Ends the recovery in the journal. False when another runner already did. */
+export async function endRecovery(
+  { db, world }: Pick<RunnerDeps, "db" | "world">,
+  id: RecoveryId,
+  outcome: Extract<Outcome, { kind: "verified" | "failed" }>,
+): Promise<boolean> {
+  return await moveRecovery(db, id, ["running"], outcome.kind, {
+    because: outcome.kind === "failed" ? outcome.because : "",
+    endedAt: world.now(),
+  });
+}
