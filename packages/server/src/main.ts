@@ -1,17 +1,17 @@
 /**
  * The parts list: the one place that builds adapters and wires rooms together.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
+import { type Closing, createClosing } from "./closing.ts";
 import { type Config, type Configuration, configSchema } from "./config/config.ts";
 import { carriersOf, distance } from "./config/graph.ts";
 import { Fault } from "./fault.ts";
 import { createApp } from "./http/server.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
-import { type Db, openDatabase, requireServerVersion } from "./store/database.ts";
-import { type EmbeddedServer, startEmbedded } from "./store/embedded.ts";
-import { migrate, readMigrations } from "./store/migrate.ts";
+import type { Db } from "./store/database.ts";
+import { openStore } from "./store/store.ts";
 import { realWorld, type World } from "./world.ts";
 
 export interface StartOptions {
@@ -31,15 +31,23 @@ export interface Lastgood {
 }
 
 export async function startLastgood(options: StartOptions): Promise<Lastgood> {
-  const { home, configuration } = options;
+  const closing = createClosing();
+  try {
+    return await assemble(options, closing);
+  } catch (error) {
+    await closing.close();
+    throw error;
+  }
+}
+
+/** What is opened here is handed to `closing` at once, and closed in the reverse order. */
+async function assemble(options: StartOptions, closing: Closing): Promise<Lastgood> {
+  const { home, databaseUrl, configuration } = options;
   const world = options.world ?? realWorld;
   const log = options.log ?? pino();
-  await mkdir(home, { recursive: true, mode: 0o700 });
-  const embedded: EmbeddedServer | null =
-    options.databaseUrl === null ? await startEmbedded({ home: join(home, "postgres") }) : null;
-  const db = openDatabase(embedded?.url ?? options.databaseUrl ?? "");
-  await requireServerVersion(db);
-  await migrate(db, await readMigrations());
+  const store = await openStore({ home, databaseUrl, log });
+  closing.add(() => store.close());
+  const { db } = store;
 
   const app = await createApp({ db, world, log, version: await ownVersion() });
   ledgerRoutes(app, {
@@ -48,16 +56,9 @@ export async function startLastgood(options: StartOptions): Promise<Lastgood> {
     reaching: (service) => reaching(configuration.current(), service),
   });
 
+  closing.add(() => app.close());
   const url = await app.listen({ host: options.host, port: options.port });
-  return {
-    url,
-    db,
-    async stop() {
-      await app.close();
-      await db.end({ timeout: 5 });
-      await embedded?.stop();
-    },
-  };
+  return { url, db, stop: () => closing.close() };
 }
 
 function reaching(config: Config, service: string) {

@@ -3,7 +3,7 @@
  * start (deny by default), and every denial is audited.
  */
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyBaseLogger } from "fastify";
+import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -35,7 +35,7 @@ export async function createApp({ db, world, log, version }: ServerDeps): Promis
   const app: App = fastify({
     loggerInstance: logger,
     bodyLimit: bodyBytesMax,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => newId<string>(world, "req"),
     routerOptions: { maxParamLength: 1_000 },
     requestTimeout: 120_000,

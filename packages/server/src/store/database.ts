@@ -11,12 +11,34 @@ export type Json = postgres.JSONValue;
 
 const int8 = 20;
 
-/** Opens a pool on any PostgreSQL >= 15. `int8` comes back as a number: ours stay under 2^53. */
-export function openDatabase(url: string, { max = 10 }: { max?: number } = {}): Db {
+export interface PoolOptions {
+  /** Connections at most. Default 10. */
+  readonly max?: number;
+  /** A statement that takes longer is ended by the server. Default 60,000; 0 for no limit. */
+  readonly statementMsMax?: number;
+}
+
+const connectSecondsMax = 5;
+const reconnectSecondsMax = 1;
+
+/**
+ * Opens a pool on any PostgreSQL >= 15. `int8` comes back as a number: ours stay under 2^53. Connections
+ * that are lost are made anew at the next statement, at most a second apart, for as long as it takes.
+ */
+export function openDatabase(
+  url: string,
+  { max = 10, statementMsMax = 60_000 }: PoolOptions = {},
+): Db {
   return postgres<{ bigint: postgres.PostgresType<number> }>(url, {
     max,
     onnotice: () => {},
-    connection: { application_name: "lastgood", TimeZone: "UTC" },
+    connect_timeout: connectSecondsMax,
+    backoff: (failures: number) => Math.min(reconnectSecondsMax, 0.05 * 2 ** failures),
+    connection: {
+      application_name: "lastgood",
+      TimeZone: "UTC",
+      statement_timeout: statementMsMax,
+    },
     types: {
       bigint: { to: int8, from: [int8], serialize: String, parse: Number },
     },
