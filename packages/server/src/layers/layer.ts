@@ -35,8 +35,11 @@ export interface Actions {
   };
   messages:
     | { do: "hold" | "release"; consumer: string; because: string }
-    /** Dead letters that come back to the consumer under their own message ids, each once. */
-    | { do: "requeue"; consumer: string; deadLetters: readonly string[] };
+    /**
+     * Dead letters that come back to the consumer under their own message ids, each once: those named,
+     * and those that died between the plan and the hold. `since` is the onset, ISO 8601.
+     */
+    | { do: "requeue"; consumer: string; deadLetters: readonly string[]; since: string };
   runtime: { do: "set-revision"; service: ServiceName; from: string | null; to: string };
   /** Nothing is done to the world: the step counts when the rules of the services hold again. */
   signals: {
