@@ -1,3 +1,4 @@
+import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { type Connection, callTo } from "./call.ts";
@@ -6,6 +7,7 @@ import { type Connection, callTo } from "./call.ts";
 export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
+    ...learningApi(call),
     ...ledgerApi(call),
     ...recoveryApi(call),
   };

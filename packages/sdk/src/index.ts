@@ -1,3 +1,4 @@
+export * from "./api/learning.ts";
 export * from "./api/ledger.ts";
 export * from "./api/recovery.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";

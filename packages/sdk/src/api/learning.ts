@@ -1,0 +1,89 @@
+import { type Call, segment } from "../call.ts";
+
+export const gaps = [
+  "shadow-window",
+  "check-bank",
+  "adversarial-bank",
+  "canary",
+  "review",
+  "communication",
+  "none-possible",
+] as const;
+export type Gap = (typeof gaps)[number];
+
+/** A run of a check, with what it printed. */
+export interface CheckEvidence {
+  readonly revision: string;
+  readonly outcome: "good" | "bad" | "cannot-tell";
+  readonly exitCode: number | null;
+  readonly startedAt: string;
+  readonly tookMs: number;
+  readonly output: string;
+}
+
+/** A permanent regression test. Accepted only when it was red on the bad revision and green on the good one. */
+export interface Check {
+  readonly id: string;
+  readonly incident: string;
+  readonly service: string;
+  readonly command: readonly string[];
+  readonly badRevision: string;
+  readonly goodRevision: string;
+  readonly accepted: boolean;
+  readonly because: string;
+  readonly runs: readonly CheckEvidence[];
+}
+
+export interface PostMortem {
+  readonly incident: string;
+  readonly recovery: string | null;
+  readonly title: string;
+  readonly severity: string;
+  readonly summary: string;
+  readonly impact: readonly string[];
+  /** Milliseconds between the marks; null where one was never reached. */
+  readonly elapsedMs: {
+    readonly changedToDetected: number | null;
+    readonly detectedToDecided: number | null;
+    readonly decidedToContained: number | null;
+    readonly containedToRestored: number | null;
+    readonly restoredToVerified: number | null;
+    readonly verifiedToResumed: number | null;
+  };
+  readonly cause: {
+    readonly change: string;
+    readonly agent: string;
+    readonly target: string;
+    readonly revision: string | null;
+    readonly reason: string;
+    readonly posterior: number;
+    readonly evidence: readonly string[];
+  } | null;
+  readonly losses: readonly string[];
+  readonly notCovered: readonly string[];
+  readonly timeline: readonly {
+    readonly at: string;
+    readonly elapsedMs: number;
+    readonly actor: string;
+    readonly event: string;
+    readonly text: string;
+  }[];
+  readonly check: Check | null;
+  readonly gap: { readonly is: Gap; readonly because: string };
+  /** Each answered, or `unanswered` until its owner does. */
+  readonly questions: {
+    readonly whyNotCaughtLive: string;
+    readonly whyChecksPassed: string;
+    readonly wrongIncompleteOrMiscommunicated: string;
+  };
+  readonly writtenAt: string;
+}
+
+export function learningApi(call: Call) {
+  return {
+    postMortem: (incident: string) =>
+      call<PostMortem>("GET", `/v1/incidents/${segment(incident)}/post-mortem`),
+    postMortemMarkdown: (incident: string) =>
+      call<{ markdown: string }>("GET", `/v1/incidents/${segment(incident)}/post-mortem.md`),
+  };
+}

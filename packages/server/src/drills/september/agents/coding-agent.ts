@@ -1,0 +1,46 @@
+/** Commits and pushes one act of the story each time that it is told to. */
+import { join } from "node:path";
+import { tellStory } from "../story.ts";
+import { git, readFiles, writeFiles } from "../work-tree.ts";
+import { startAgent } from "./agent-process.ts";
+
+export interface PushOrder {
+  readonly act: number;
+  /** Whether the push rings Lastgood's hook; otherwise it is found by polling. */
+  readonly hook: boolean;
+}
+
+export interface Pushed {
+  readonly act: number;
+  readonly commit: string;
+}
+
+const { briefing, client, journal } = startAgent();
+const { name, folder, seed, variant } = briefing;
+const tree = join(folder, "work", name);
+const story = tellStory(seed, variant);
+
+async function push({ act, hook }: PushOrder): Promise<Pushed> {
+  const edit = story.acts[act]?.edit;
+  if (edit === undefined) throw new Error(`the story has no act ${act}`);
+  await git(tree, name, "pull", "--quiet", "--rebase");
+  await writeFiles(tree, edit.apply(await readFiles(tree)));
+  await git(tree, name, "add", "--all");
+  await git(tree, name, "commit", "--quiet", `--message=${edit.subject}\n\nTask: task_${seed}_${act}`);
+  await git(tree, name, "push", "--quiet", "origin", "HEAD:main");
+  const commit = await git(tree, name, "rev-parse", "HEAD");
+  journal("wrote", { commit, subject: edit.subject });
+  if (hook) await client.repositoryPushed("content-api");
+  return { act, commit };
+}
+
+process.on("message", (order: PushOrder) => {
+  push(order).then(
+    (pushed) => process.send?.(pushed),
+    (error: unknown) => {
+      process.send?.({ act: order.act, error: String(error) });
+    },
+  );
+});
+process.on("disconnect", () => process.exit(0));
+process.send?.({ ready: true });

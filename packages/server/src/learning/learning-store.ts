@@ -1,0 +1,55 @@
+import type { Check, PostMortem } from "@lastgood/sdk";
+import { Fault } from "../fault.ts";
+import type { Json, Query } from "../store/database.ts";
+
+/** The first writing stands as its date; what is learned later updates it. */
+export async function savePostMortem(
+  db: Query,
+  report: PostMortem,
+  markdown: string,
+  at: Date,
+): Promise<void> {
+  await db`
+    insert into post_mortems (incident, recovery, content, markdown, written_at, updated_at)
+    values (${report.incident}, ${report.recovery}, ${db.json(report as unknown as Json)}, ${markdown}, ${at}, ${at})
+    on conflict (incident) do update set
+      recovery = excluded.recovery, content = excluded.content,
+      markdown = excluded.markdown, updated_at = excluded.updated_at`;
+}
+
+export async function requirePostMortem(
+  db: Query,
+  incident: string,
+): Promise<{ content: PostMortem; markdown: string }> {
+  const [row] = await db<{ content: PostMortem; markdown: string }[]>`
+    select content, markdown from post_mortems where incident = ${incident}`;
+  if (row !== undefined) return row;
+  throw new Fault(
+    "not_found",
+    `Incident ${incident.slice(0, 80)} has no post-mortem yet: it is written when its recovery is verified.`,
+  );
+}
+
+export async function saveCheck(db: Query, check: Check, at: Date): Promise<void> {
+  await db`
+    insert into checks ${db({
+      id: check.id,
+      incident: check.incident,
+      service: check.service,
+      command: [...check.command],
+      bad_revision: check.badRevision,
+      good_revision: check.goodRevision,
+      accepted: check.accepted,
+      because: check.because,
+      runs: check.runs as unknown as Json,
+      made_at: at,
+    })}`;
+}
+
+export async function checkOf(db: Query, incident: string): Promise<Check | null> {
+  const [row] = await db<Check[]>`
+    select id, incident, service, command, bad_revision as "badRevision",
+           good_revision as "goodRevision", accepted, because, runs
+    from checks where incident = ${incident} order by made_at desc limit 1`;
+  return row ?? null;
+}

@@ -1,0 +1,150 @@
+/**
+ * Turns an incident into what is kept of it: a check that was seen red and green, and a post-mortem.
+ *
+ *   K1. The check is run as soon as the good revision is served, while the signals are still awaited.
+ *   K2. The post-mortem is drafted when the recovery is verified, and written again when work resumed.
+ */
+import type { Check, CheckEvidence, Incident, Recovery } from "@lastgood/sdk";
+import type { Logger } from "pino";
+import type { Configuration } from "../config/config.ts";
+import type { IncidentId } from "../ids.ts";
+import { recordEvent } from "../ledger/timeline.ts";
+import type { CheckRun, Sandboxes } from "../sandbox/sandbox.ts";
+import type { Db } from "../store/database.ts";
+import { newId, type World } from "../world.ts";
+import { accept, undecided } from "./check.ts";
+import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
+import { toMarkdown } from "./markdown.ts";
+import { writePostMortem } from "./post-mortem.ts";
+
+export interface LearningDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly configuration: Configuration;
+  readonly sandboxes: Sandboxes;
+  incidentOf(id: IncidentId): Promise<Incident>;
+  recoveryOf(incident: IncidentId): Promise<Recovery | null>;
+}
+
+const checkMsMax = 60_000;
+/** How long the draft waits for the check: it is due within five seconds of verified. */
+const draftWaitsMs = 4_000;
+
+export function createLearning(deps: LearningDeps) {
+  const { db, world, log } = deps;
+  const underWay = new Map<IncidentId, Promise<void>>();
+
+  /** Runs the check in the background; `written` waits for it. Once per incident. */
+  function beginCheck(incident: IncidentId): void {
+    if (underWay.has(incident)) return;
+    const running = makeCheck(deps, incident)
+      .catch((error: unknown) => {
+        // Said in the post-mortem as "no check"; the log keeps the cause.
+        log.error({ err: error, incident }, "the check of an incident could not be made");
+      })
+      .finally(() => underWay.delete(incident));
+    underWay.set(incident, running);
+  }
+
+  /** Writes the post-mortem from the records as they are now. */
+  async function write(incident: IncidentId): Promise<void> {
+    const [record, recovery, check] = await Promise.all([
+      deps.incidentOf(incident),
+      deps.recoveryOf(incident),
+      checkOf(db, incident),
+    ]);
+    const at = world.now();
+    const report = writePostMortem({ incident: record, recovery, check, writtenAt: at });
+    await savePostMortem(db, report, toMarkdown(report), at);
+    await recordEvent(db, incident, {
+      at,
+      actor: "lastgood",
+      event: "post-mortem.written",
+      text: `lastgood incident post-mortem ${incident}`,
+      key: "post-mortem",
+    });
+  }
+
+  return {
+    beginCheck,
+    /** Drafted within seconds: a check that takes longer is added when the work has resumed. */
+    async draft(incident: IncidentId): Promise<void> {
+      await Promise.race([underWay.get(incident), after(draftWaitsMs)]);
+      await write(incident);
+    },
+    async finish(incident: IncidentId): Promise<void> {
+      if ((await checkOf(db, incident)) === null) {
+        beginCheck(incident);
+        await underWay.get(incident);
+      }
+      await write(incident);
+    },
+    async stop(): Promise<void> {
+      await Promise.all(underWay.values());
+    },
+  };
+}
+
+export type Learning = ReturnType<typeof createLearning>;
+
+/** Runs the failing service's check on the reverted commit and on what serves instead. */
+async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void> {
+  const { db, world, configuration, sandboxes } = deps;
+  if ((await checkOf(db, incident)) !== null) return;
+  const recovery = await deps.recoveryOf(incident);
+  const pair = revisionsOf(recovery);
+  const services = configuration.current().services;
+  const { symptoms } = await deps.incidentOf(incident);
+  const service = symptoms
+    .map((symptom) => symptom.service)
+    .find((name) => services[name]?.repository === pair?.repository && sandboxes.declared(name));
+  if (pair === null || service === undefined) return;
+  const signal = AbortSignal.timeout(checkMsMax);
+  const [bad, good] = await Promise.all([
+    runUntilDecided(sandboxes, service, pair.bad, "bad", signal),
+    runUntilDecided(sandboxes, service, pair.good, "good", signal),
+  ]);
+  const check: Check = {
+    id: newId<string>(world, "chk"),
+    incident,
+    service,
+    command: services[service]?.sandbox?.check ?? [],
+    badRevision: pair.bad,
+    goodRevision: pair.good,
+    ...accept(bad, good),
+    runs: [...bad, ...good].map(evidenceOf),
+  };
+  await saveCheck(db, check, world.now());
+}
+
+function revisionsOf(recovery: Recovery | null) {
+  const revert = recovery?.steps.find((step) => step.layer === "code")?.action as
+    | { repository: string; commits: readonly string[]; to: string }
+    | undefined;
+  const bad = revert?.commits[0];
+  return revert === undefined || bad === undefined
+    ? null
+    : { repository: revert.repository, bad, good: revert.to };
+}
+
+async function runUntilDecided(
+  sandboxes: Sandboxes,
+  service: string,
+  revision: string,
+  wanted: CheckRun["outcome"],
+  signal: AbortSignal,
+): Promise<readonly CheckRun[]> {
+  await using sandbox = await sandboxes.open(service, revision, signal);
+  const runs: CheckRun[] = [await sandbox.check(signal)];
+  while (undecided(runs, wanted)) runs.push(await sandbox.check(signal));
+  return runs;
+}
+
+function evidenceOf({ service: _, startedAt, ...run }: CheckRun): CheckEvidence {
+  return { ...run, startedAt: startedAt.toISOString() };
+}
+
+function after(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,111 @@
+import type { PostMortem } from "@lastgood/sdk";
+
+/** The post-mortem for people. */
+export function toMarkdown(report: PostMortem): string {
+  const { cause, check, elapsedMs } = report;
+  return [
+    `# ${oneLine(report.title)}`,
+    "",
+    `Incident \`${report.incident}\`, severity ${report.severity}, written ${report.writtenAt}.`,
+    "",
+    oneLine(report.summary),
+    "",
+    section("Impact", bullets(report.impact)),
+    section(
+      "How long it took",
+      table(
+        ["from", "to", "ms"],
+        Object.entries(elapsedMs).map(([name, value]) => {
+          const [from = "", to = ""] = name.split("To");
+          return [from, to.toLowerCase(), value === null ? "not reached" : String(value)];
+        }),
+      ),
+    ),
+    section(
+      "Cause",
+      cause === null
+        ? "No change was put back."
+        : [
+            `${cause.agent} in ${cause.target}, \`${cause.revision ?? cause.change}\`: ${oneLine(cause.reason)}`,
+            "",
+            `Posterior ${cause.posterior.toFixed(4)}, from:`,
+            "",
+            bullets(cause.evidence),
+          ].join("\n"),
+    ),
+    section("Losses", bullets(report.losses)),
+    section("Not covered", bullets(report.notCovered)),
+    section("Gap", `${report.gap.is}: ${oneLine(report.gap.because)}`),
+    section("Check", check === null ? "None." : checkText(check)),
+    section(
+      "Questions",
+      table(
+        ["question", "answer"],
+        [
+          ["Why did the watch or canary not catch it?", report.questions.whyNotCaughtLive],
+          ["Why did the checks pass?", report.questions.whyChecksPassed],
+          [
+            "Was the change wrong, incomplete, or correct but badly communicated?",
+            report.questions.wrongIncompleteOrMiscommunicated,
+          ],
+        ],
+      ),
+    ),
+    section(
+      "Timeline",
+      table(
+        ["at", "ms", "who", "event", "what"],
+        report.timeline.map((each) => [
+          each.at,
+          String(each.elapsedMs),
+          each.actor,
+          each.event,
+          each.text,
+        ]),
+      ),
+    ),
+  ].join("\n");
+}
+
+function checkText(check: NonNullable<PostMortem["check"]>): string {
+  const runs = check.runs.map((run) =>
+    [
+      `\`${run.revision.slice(0, 12)}\`: ${run.outcome} (exit ${run.exitCode ?? "none"}, ${run.tookMs} ms)`,
+      "",
+      fenced(run.output),
+    ].join("\n"),
+  );
+  return [
+    `\`${check.command.join(" ")}\` on ${check.service}, ${check.accepted ? "accepted" : "not accepted"}: ${check.because}`,
+    "",
+    ...runs,
+  ].join("\n");
+}
+
+function section(title: string, text: string): string {
+  return `## ${title}\n\n${text}\n`;
+}
+
+function bullets(lines: readonly string[]): string {
+  return lines.length === 0 ? "None." : lines.map((line) => `- ${oneLine(line)}`).join("\n");
+}
+
+function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+  const row = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => oneLine(cell).replaceAll("|", "\\|")).join(" | ")} |`;
+  return [row(heading), row(heading.map(() => "---")), ...rows.map(row)].join("\n");
+}
+
+/** What others wrote (commit subjects, error messages) cannot break out of its line. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").trim();
+}
+
+function fenced(output: string): string {
+  const fence = "`".repeat(Math.max(3, longestRun(output) + 1));
+  return `${fence}\n${output.trimEnd()}\n${fence}\n`;
+}
+
+function longestRun(text: string): number {
+  return Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+}

@@ -1,0 +1,99 @@
+/** The post-mortem, written from the records alone: what is not recorded is not claimed. */
+import type { Check, Incident, PostMortem, Recovery, Suspect } from "@lastgood/sdk";
+
+export interface Records {
+  readonly incident: Incident;
+  readonly recovery: Recovery | null;
+  readonly check: Check | null;
+  readonly writtenAt: Date;
+}
+
+const unanswered = "unanswered";
+
+export function writePostMortem({ incident, recovery, check, writtenAt }: Records): PostMortem {
+  const cause = causeOf(incident, recovery);
+  const began = cause?.exposedAt ?? incident.onset;
+  return {
+    incident: incident.id,
+    recovery: recovery?.id ?? null,
+    title: incident.title,
+    severity: incident.severity,
+    summary: summaryOf(incident, cause, recovery),
+    impact: incident.symptoms.map((symptom) => symptom.says),
+    elapsedMs: {
+      changedToDetected: between(began, incident.detectedAt),
+      detectedToDecided: between(incident.detectedAt, incident.decidedAt),
+      decidedToContained: between(incident.decidedAt, incident.containedAt),
+      containedToRestored: between(incident.containedAt, incident.restoredAt),
+      restoredToVerified: between(incident.restoredAt, incident.verifiedAt),
+      verifiedToResumed: between(incident.verifiedAt, incident.resumedAt),
+    },
+    cause:
+      cause === null
+        ? null
+        : {
+            change: cause.change,
+            agent: cause.agent,
+            target: cause.target,
+            revision: cause.to,
+            reason: cause.reason,
+            posterior: cause.posterior,
+            evidence: cause.observations,
+          },
+    losses: recovery?.plan.losses ?? [],
+    notCovered: recovery?.plan.gaps ?? [],
+    timeline: incident.timeline.map(({ at, actor, event, text }) => ({
+      at,
+      elapsedMs: between(began, at) ?? 0,
+      actor,
+      event,
+      text,
+    })),
+    check,
+    gap: gapOf(check),
+    questions: {
+      whyNotCaughtLive: unanswered,
+      whyChecksPassed: unanswered,
+      wrongIncompleteOrMiscommunicated: unanswered,
+    },
+    writtenAt: writtenAt.toISOString(),
+  };
+}
+
+/** What was put back; of several, the one that is most likely. */
+function causeOf(incident: Incident, recovery: Recovery | null): Suspect | null {
+  const undone = recovery?.changes ?? incident.decision?.changes ?? [];
+  const suspects = incident.suspects.filter((suspect) => undone.includes(suspect.change));
+  return suspects.toSorted((a, b) => b.posterior - a.posterior)[0] ?? null;
+}
+
+function summaryOf(incident: Incident, cause: Suspect | null, recovery: Recovery | null): string {
+  const what = `${incident.service}: ${incident.title}.`;
+  if (cause === null) return `${what} No change was put back.`;
+  const change = `${cause.agent}'s ${cause.layer} change "${cause.reason}" (${(cause.to ?? cause.change).slice(0, 12)})`;
+  const how =
+    recovery?.automatic === true ? "automatically" : `by ${recovery?.plannedBy ?? "hand"}`;
+  const state =
+    incident.verifiedAt === null ? "and is not verified yet" : `verified ${incident.verifiedAt}`;
+  return `${what} ${change} did it, with a posterior of ${cause.posterior.toFixed(4)}. It was put back ${how}, ${state}.`;
+}
+
+function gapOf(check: Check | null): PostMortem["gap"] {
+  if (check?.accepted === true) {
+    return {
+      is: "check-bank",
+      because: `\`${check.command.join(" ")}\` is red on the bad revision and green on the good one: nothing ran it before the change went live.`,
+    };
+  }
+  return {
+    is: "none-possible",
+    because:
+      check === null
+        ? "no service that failed declares a sandbox with a check: an operator names the gap or gives a reason for none"
+        : `the declared check was not accepted (${check.because}): an operator names the gap or gives a reason for none`,
+  };
+}
+
+function between(from: string | null, to: string | null): number | null {
+  return from === null || to === null ? null : new Date(to).getTime() - new Date(from).getTime();
+}
