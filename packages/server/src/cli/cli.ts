@@ -1,6 +1,8 @@
 import { Command, CommanderError } from "commander";
+import { drillCommands } from "./commands/drill.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
+import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { reportFailure } from "./terminal.ts";
 
@@ -17,6 +19,8 @@ export function createProgram(): Command {
   serverCommands(program);
   ledgerCommands(program);
   recoveryCommands(program);
+  drillCommands(program);
+  runtimeCommands(program);
   return program;
 }
 

@@ -50,7 +50,9 @@ function actsOf(chance: Chance, seed: number, variant: Variant): readonly Act[] 
   const others = chance.shuffle(innocentEdits).slice(0, chance.integer(3, 4));
   const innocents = others.map((edit, index): Act => {
     const agent: CodingAgent =
-      index < 2 ? (["search", "editorial"] as const)[index] ?? "search" : chance.pick(["search", "editorial"] as const);
+      index < 2
+        ? ((["search", "editorial"] as const)[index] ?? "search")
+        : chance.pick(["search", "editorial"] as const);
     return { agent, edit, guilty: false };
   });
   if (variant === "flaky-test") {

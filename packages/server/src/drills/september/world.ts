@@ -11,9 +11,9 @@
  */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { freePort } from "../../free-port.ts";
 import { openDatabase } from "../../store/database.ts";
 import { codingAgents } from "./story.ts";
 import { git } from "./work-tree.ts";
@@ -93,20 +93,14 @@ function composeOf(port: number, databaseUrl: string): string {
         depends_on: ["postgres"],
         environment: { DATABASE_URL: databaseUrl },
         healthcheck: { test: ["CMD", "curl", "-f", `http://localhost:${port}/health`] },
-        labels: { "lastgood.repository": "./repositories/content-api", "lastgood.probe": "/articles" },
+        labels: {
+          "lastgood.repository": "./repositories/content-api",
+          "lastgood.probe": "/articles",
+        },
       },
       ...Object.fromEntries(codingAgents.map((name) => [`${name}-agent`, agent(name, [])])),
       "frontend-agent": agent("frontend", ["content-api"]),
       "marketing-agent": agent("marketing", ["content-api"]),
     },
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === "string") throw new Error("no port was given");
-  return address.port;
 }

@@ -26,7 +26,13 @@ async function push({ act, hook }: PushOrder): Promise<Pushed> {
   await git(tree, name, "pull", "--quiet", "--rebase");
   await writeFiles(tree, edit.apply(await readFiles(tree)));
   await git(tree, name, "add", "--all");
-  await git(tree, name, "commit", "--quiet", `--message=${edit.subject}\n\nTask: task_${seed}_${act}`);
+  await git(
+    tree,
+    name,
+    "commit",
+    "--quiet",
+    `--message=${edit.subject}\n\nTask: task_${seed}_${act}`,
+  );
   await git(tree, name, "push", "--quiet", "origin", "HEAD:main");
   const commit = await git(tree, name, "rev-parse", "HEAD");
   journal("wrote", { commit, subject: edit.subject });

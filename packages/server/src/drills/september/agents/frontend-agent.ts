@@ -14,7 +14,9 @@ let count = 0;
 async function ask(): Promise<void> {
   const request = count++;
   const began = Date.now();
-  const status = await fetch(`${briefing.service}/articles`, { signal: AbortSignal.timeout(givesUpMs) })
+  const status = await fetch(`${briefing.service}/articles`, {
+    signal: AbortSignal.timeout(givesUpMs),
+  })
     .then(async (response) => {
       await response.text();
       return response.status;

@@ -8,6 +8,12 @@ interface Post {
   readonly words: number;
 }
 
+/** Other messages in the inbox are Lastgood's own word. */
+interface Letter {
+  readonly type: string;
+  readonly post?: Post;
+}
+
 const givesUpMs = 1_000;
 const { briefing, client, journal } = startAgent();
 const stopping = new AbortController();
@@ -18,7 +24,8 @@ async function publish(post: Post, message: string): Promise<void> {
     body: JSON.stringify({ ...post, author: briefing.name }),
     signal: AbortSignal.timeout(givesUpMs),
   });
-  if (response.status !== 200) throw new Error(`publishing ${post.slug} answered ${response.status}`);
+  if (response.status !== 200)
+    throw new Error(`publishing ${post.slug} answered ${response.status}`);
   journal("effect", { message, effect: post.slug });
 }
 
@@ -27,10 +34,11 @@ process.send?.({ ready: true });
 await consume(client, {
   agent: briefing.name,
   signal: stopping.signal,
-  async handler({ id, type, payload }) {
-    if (type !== "post.scheduled") return journal("told", { message: id, type });
+  async handler({ id, payload }) {
+    const { type, post } = payload as Letter;
+    if (post === undefined) return journal("told", { message: id, type });
     try {
-      await publish(payload as Post, id);
+      await publish(post, id);
       journal("handled", { message: id });
     } catch (error) {
       journal("failed", { message: id, because: String(error) });

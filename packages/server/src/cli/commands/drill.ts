@@ -1,0 +1,105 @@
+import type { Command } from "commander";
+import type { DrillEvent, DrillReport } from "../../drills/drill.ts";
+import { drills, requireDrill, requireVariant } from "../../drills/drills.ts";
+import { Fault } from "../../fault.ts";
+import { createTerminal, type Terminal } from "../terminal.ts";
+
+interface RunOptions {
+  readonly json?: boolean;
+  readonly seed?: number;
+  readonly variant?: string;
+  readonly keep?: string;
+  readonly databaseUrl?: string;
+  readonly natsUrl?: string;
+}
+
+const drillMsMax = 300_000;
+
+export function drillCommands(program: Command): void {
+  const drill = program
+    .command("drill")
+    .summary("rehearse a recovery on a real world that is really broken")
+    .description(
+      "A drill builds a world of its own, breaks it as production broke, and lets the ordinary code\n" +
+        "find it and put it right. Nothing of yours is touched.\n\n" +
+        "  lastgood drill run september\n" +
+        "  lastgood drill run september --seed 7 --variant same-file --keep ./world",
+    );
+  drill
+    .command("list")
+    .description("The drills there are.")
+    .action((_: unknown, command: Command) => {
+      const terminal = createTerminal(command.optsWithGlobals<RunOptions>().json === true);
+      terminal.result(drills.map(({ name, summary, variants }) => ({ name, summary, variants })));
+      terminal.table(
+        ["DRILL", "VARIANTS", "WHAT"],
+        drills.map(({ name, summary, variants }) => [name, variants.join(" "), summary]),
+      );
+    });
+  drill
+    .command("run")
+    .description(
+      "Runs a drill. Exits 0 only when everything was recovered, verified and written up.",
+    )
+    .argument("<name>", "which drill")
+    .option("--seed <n>", "varies the world; the same seed tells the same story", Number, 1)
+    .option("--variant <name>", "forces a variant; otherwise the seed decides")
+    .option("--keep <folder>", "leave the world there for you to look at")
+    .option("--database-url <url>", "a PostgreSQL >= 15 instead of the embedded one")
+    .option("--nats-url <url>", "a NATS server with JetStream instead of the embedded log")
+    .action(async (name: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<RunOptions>();
+      const terminal = createTerminal(options.json === true);
+      const chosen = requireDrill(name);
+      const seed = options.seed ?? 1;
+      if (!Number.isSafeInteger(seed) || seed < 0) {
+        throw new Fault("bad_input", "A seed is a whole number from 0 on.", {
+          context: { path: "--seed" },
+        });
+      }
+      const report = await chosen.run({
+        seed,
+        variant: requireVariant(chosen, options.variant),
+        keep: options.keep ?? null,
+        databaseUrl: options.databaseUrl ?? null,
+        natsUrl: options.natsUrl ?? null,
+        program: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
+        told: (event) => tell(terminal, event),
+        signal: AbortSignal.timeout(drillMsMax),
+      });
+      terminal.result(report);
+      sumUp(terminal, report);
+      if (!report.ok) process.exitCode = 1;
+    });
+}
+
+function tell(terminal: Terminal, { elapsedMs, actor, event }: DrillEvent): void {
+  const seconds = (elapsedMs / 1_000).toFixed(2).padStart(8);
+  terminal.line(`${terminal.ink("dim", seconds)}  ${actor.padEnd(10)}  ${event}`);
+}
+
+function sumUp(terminal: Terminal, report: DrillReport): void {
+  terminal.line();
+  terminal.table(
+    ["FROM INJECTED, IN MS", ""],
+    Object.entries(report.ms).map(([name, value]) => [
+      name,
+      value === null ? "never" : String(value),
+    ]),
+  );
+  terminal.line();
+  for (const { what, holds, seen } of report.proofs) {
+    const mark = holds ? terminal.ink("green", "yes") : terminal.ink("red", "NO ");
+    terminal.line(`${mark}  ${what}: ${seen}`);
+  }
+  terminal.line();
+  terminal.line(
+    report.ok
+      ? terminal.ink("green", `${report.drill} recovered everything (seed ${report.seed}).`)
+      : terminal.ink(
+          "red",
+          `${report.drill} FAILED (seed ${report.seed}): see above what does not hold.`,
+        ),
+  );
+  if (report.postMortem !== null) terminal.line(`Post-mortem: ${report.postMortem}`);
+}

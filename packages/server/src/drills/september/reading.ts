@@ -1,0 +1,142 @@
+/**
+ * What the drill reads in the world with its own eyes: git, the production database, the running
+ * service, the agents' journals. Nothing here asks Lastgood.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { openDatabase } from "../../store/database.ts";
+import type { Proof } from "../drill.ts";
+import { git } from "./work-tree.ts";
+import type { SeptemberWorld } from "./world.ts";
+
+const probes = 20;
+
+/** How long the front page takes now, in milliseconds: the median of twenty calls one after another. */
+export async function measureFrontPage({ port }: SeptemberWorld): Promise<number> {
+  const took: number[] = [];
+  for (let probe = 0; probe < probes; probe++) {
+    const began = performance.now();
+    const response = await fetch(`http://127.0.0.1:${port}/articles`);
+    await response.arrayBuffer();
+    took.push(performance.now() - began);
+  }
+  return took.sort((a, b) => a - b)[probes / 2] ?? Number.NaN;
+}
+
+/** How PostgreSQL would find an article's last revision now. */
+export async function explain(databaseUrl: string): Promise<string> {
+  const database = openDatabase(databaseUrl, { max: 1 });
+  try {
+    const rows = await database<{ "QUERY PLAN": string }[]>`
+      explain select max(at) from revisions where article_id = 42`;
+    return rows.map((row) => row["QUERY PLAN"]).join("\n");
+  } finally {
+    await database.end();
+  }
+}
+
+/** What was published, by slug, as production holds it: how many rows, and how many revisions each. */
+export async function publishedPosts(
+  databaseUrl: string,
+  slugs: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const database = openDatabase(databaseUrl, { max: 1 });
+  try {
+    const rows = await database<{ slug: string; revisions: number }[]>`
+      select a.slug, count(r.id) as revisions
+      from articles a left join revisions r on r.article_id = a.id
+      where a.slug = any(${[...slugs]}) group by a.slug`;
+    return new Map(rows.map((row) => [row.slug, row.revisions]));
+  } finally {
+    await database.end();
+  }
+}
+
+export interface JournalLine {
+  readonly at: string;
+  readonly event: string;
+  readonly message?: string;
+  readonly effect?: string;
+}
+
+export async function readJournal(
+  { folder }: SeptemberWorld,
+  agent: string,
+): Promise<readonly JournalLine[]> {
+  const text = await readFile(join(folder, "agents", `${agent}.ndjson`), "utf8").catch(() => "");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as JournalLine);
+}
+
+export interface Commits {
+  readonly guilty: string;
+  readonly innocent: readonly string[];
+}
+
+/** Reads the branch: the guilty commit is undone by exactly one revert, every innocent one still stands. */
+export async function readBranch(
+  { remote, branch }: SeptemberWorld,
+  { guilty, innocent }: Commits,
+): Promise<{ readonly tip: string; readonly proofs: readonly Proof[] }> {
+  const read = (...args: readonly string[]) => git(remote, "founder", ...args);
+  const tip = await read("rev-parse", branch);
+  const log = await read("log", "--format=%H%x09%s", branch);
+  const subjects = log.split("\n").map((line) => line.split("\t")[1] ?? "");
+  const ids = log.split("\n").map((line) => line.split("\t")[0] ?? "");
+  const reverts = subjects.filter((subject) => subject.startsWith("Revert"));
+  const guiltySubject = await read("show", "--no-patch", "--format=%s", guilty);
+  const kept = await Promise.all(innocent.map((commit) => stillStands(read, commit, branch)));
+  const schema = await read("show", `${branch}:schema.sql`);
+  return {
+    tip,
+    proofs: [
+      {
+        what: "exactly one revert, of the guilty commit",
+        holds: reverts.length === 1 && (reverts[0]?.includes(guiltySubject) ?? false),
+        seen: reverts.join("; ") || "no revert",
+      },
+      {
+        what: "no commit is gone from the branch",
+        holds: [guilty, ...innocent].every((commit) => ids.includes(commit)),
+        seen: `${ids.length} commits`,
+      },
+      {
+        what: "every innocent commit still stands",
+        holds: kept.every(Boolean),
+        seen: `${kept.filter(Boolean).length} of ${innocent.length}`,
+      },
+      {
+        what: "the index is declared again",
+        holds: schema.includes("revisions_by_article"),
+        seen: `${schema.match(/create index/g)?.length ?? 0} indexes declared`,
+      },
+    ],
+  };
+}
+
+/** Every line that the commit added is still in the file at the tip. */
+async function stillStands(
+  read: (...args: readonly string[]) => Promise<string>,
+  commit: string,
+  branch: string,
+): Promise<boolean> {
+  const paths = (await read("show", "--format=", "--name-only", commit)).split("\n");
+  for (const path of paths) {
+    const diff = await read("show", "--format=", "--unified=0", commit, "--", path);
+    const added = diff
+      .split("\n")
+      .filter((line) => line.startsWith("+") && !line.startsWith("+++"))
+      .map((line) => line.slice(1));
+    const now = await read("show", `${branch}:${path}`);
+    if (!added.every((line) => now.includes(line))) return false;
+  }
+  return true;
+}
+
+export async function servedRevision({ port }: SeptemberWorld): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/health`);
+  const { revision } = (await response.json()) as { revision: string };
+  return revision;
+}

@@ -1,0 +1,292 @@
+/**
+ * September: the backend agent drops an index in a refactor. The front page takes seconds, posts cannot be
+ * published. Lastgood must find which commit did it among innocents, revert it alone, and get the
+ * interrupted work done. The drill sets the stage, lets it happen, and reads the world afterwards.
+ */
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Client, createClient, type Incident } from "@lastgood/sdk";
+import { openDatabase } from "../../store/database.ts";
+import { startEmbedded } from "../../store/embedded.ts";
+import type { Drill, DrillEvent, DrillOptions, DrillReport } from "../drill.ts";
+import { runCommand, type ServerProcess, startServer } from "../processes.ts";
+import { until } from "../until.ts";
+import { type Cast, startCast } from "./cast.ts";
+import { explain, measureFrontPage } from "./reading.ts";
+import { reportOf } from "./report.ts";
+import { type Act, type Story, tellStory, type Variant, variants } from "./story.ts";
+import { buildWorld, type SeptemberWorld } from "./world.ts";
+
+export const september: Drill = {
+  name: "september",
+  summary: "a refactor drops an index: find the commit, revert it alone, resume the work",
+  variants,
+  run,
+};
+
+/** What happened, as the drill saw it. */
+export interface Played {
+  readonly story: Story;
+  readonly world: SeptemberWorld;
+  readonly client: Client;
+  readonly timeline: readonly DrillEvent[];
+  /** By act of the story. */
+  readonly commits: readonly string[];
+  readonly injectedAt: Date;
+  readonly messages: readonly string[];
+  readonly incident: Incident | null;
+  readonly settings: { readonly mode: string; readonly notDefault: readonly string[] };
+  readonly explained: { readonly before: string; readonly broken: string; readonly after: string };
+  readonly frontPageMs: { readonly before: number; readonly after: number };
+}
+
+async function run(options: DrillOptions): Promise<DrillReport> {
+  const folder = options.keep ?? (await mkdtemp(join(tmpdir(), "lastgood-september-")));
+  await mkdir(folder, { recursive: true });
+  await using stage = new AsyncDisposableStack();
+  if (options.keep === null) stage.defer(() => rm(folder, { recursive: true, force: true }));
+  const told = narrator(options);
+  const story = tellStory(options.seed, options.variant as Variant | null);
+  told(
+    "drill",
+    `seed ${story.seed}, variant ${story.variant}, ${story.bundled ? "bundled" : "deployed apart"}`,
+  );
+
+  const databaseUrl = await productionDatabase(stage, folder, options.databaseUrl);
+  const world = await buildWorld(folder, databaseUrl);
+  const settings = await writeConfiguration(options, folder);
+  const server = await serve(stage, options, folder);
+  const client = createClient(server);
+  const cast = await startCast(client, server.url, world, story);
+  stage.defer(() => cast.end());
+  return await reportOf(await play(options, { told, story, world, client, cast, settings }));
+}
+
+interface Stage {
+  readonly told: Narrator;
+  readonly story: Story;
+  readonly world: SeptemberWorld;
+  readonly client: Client;
+  readonly cast: Cast;
+  readonly settings: Played["settings"];
+}
+
+async function play(
+  { signal }: DrillOptions,
+  { told, story, world, client, cast, settings }: Stage,
+): Promise<Played> {
+  await until("the service to have a baseline", () => baseline(client), {
+    withinMs: 90_000,
+    signal,
+  });
+  const before = { explained: await explain(world.databaseUrl), ms: await measureFrontPage(world) };
+  told("drill", `the front page takes ${before.ms.toFixed(1)} ms`);
+  const { commits, injectedAt } = await pushAll(story, cast, client, told, signal);
+  const broken = await until("the index to be gone", () => seqScan(world.databaseUrl), {
+    withinMs: 30_000,
+    everyMs: 50,
+    signal,
+  });
+  told("drill", "the index is gone in production");
+  const messages = await schedulePosts(client, story, told);
+  const incident = await recovered(client, told, signal);
+  return {
+    story,
+    world,
+    client,
+    timeline: told.timeline,
+    commits,
+    injectedAt,
+    messages,
+    incident,
+    settings,
+    explained: { before: before.explained, broken, after: await explain(world.databaseUrl) },
+    frontPageMs: { before: before.ms, after: await measureFrontPage(world) },
+  };
+}
+
+/** One push after another, each deployed before the next; or all at once, found by one look at the branch. */
+async function pushAll(
+  story: Story,
+  cast: Cast,
+  client: Client,
+  told: Narrator,
+  signal: AbortSignal,
+): Promise<{ commits: readonly string[]; injectedAt: Date }> {
+  const commits: string[] = [];
+  let injectedAt = new Date();
+  for (const [index, act] of story.acts.entries()) {
+    const last = index === story.acts.length - 1;
+    const { commit } = await cast.push(act.agent, index, story.bundled ? last : true);
+    commits.push(commit);
+    told(act.agent, `pushed ${commit.slice(0, 7)} ${act.edit.subject}`);
+    if (act.guilty) injectedAt = new Date();
+    if (!story.bundled && waitsForDeploy(story.acts, index)) {
+      await until(`${commit.slice(0, 7)} to be served`, () => serves(client, commit), {
+        withinMs: 30_000,
+        everyMs: 50,
+        signal,
+      });
+    }
+  }
+  return { commits, injectedAt: story.bundled ? new Date() : injectedAt };
+}
+
+/** What comes after the guilty commit does not wait: agents do not stop because something broke. */
+function waitsForDeploy(acts: readonly Act[], index: number): boolean {
+  return index <= acts.findIndex((act) => act.guilty);
+}
+
+async function serves(client: Client, commit: string): Promise<true | null> {
+  const service = await client.service("content-api");
+  return service.revision === commit ? true : null;
+}
+
+const baselineSamples = 60;
+
+async function baseline(client: Client): Promise<true | null> {
+  const { rules } = await client.signals({ service: "content-api" });
+  const judged = rules.filter((rule) => rule.customerFacing && rule.detector !== "hard");
+  return judged.length > 0 && judged.every((rule) => rule.samples >= baselineSamples) ? true : null;
+}
+
+async function seqScan(databaseUrl: string): Promise<string | null> {
+  const plan = await explain(databaseUrl);
+  return plan.includes("Seq Scan") ? plan : null;
+}
+
+/** The scheduled posts fall due while the damage is on. */
+async function schedulePosts(
+  client: Client,
+  story: Story,
+  told: Narrator,
+): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (const post of story.posts) {
+    const id = `post-${story.seed}-${post.slug}`;
+    await client.publishMessage({
+      agent: "marketing",
+      id,
+      sender: "scheduler",
+      payload: { type: "post.scheduled", post },
+    });
+    ids.push(id);
+  }
+  told("scheduler", `asked marketing to publish ${ids.length} posts`);
+  return ids;
+}
+
+const recoveredMsMax = 150_000;
+
+/** Follows the incident to its end, telling what happens in it as it happens. Null: there never was one. */
+async function recovered(
+  client: Client,
+  told: Narrator,
+  signal: AbortSignal,
+): Promise<Incident | null> {
+  const seen = new Set<string>();
+  const look = async (): Promise<Incident | null> => {
+    const { incidents } = await client.incidents({ state: "all" });
+    const first = incidents.at(-1);
+    if (first === undefined) return null;
+    const incident = await client.incident(first.id);
+    for (const { at, actor, event, text } of incident.timeline) {
+      if (seen.has(`${at}${event}${text}`)) continue;
+      seen.add(`${at}${event}${text}`);
+      told(actor, `${event}: ${text}`, at);
+    }
+    return incident.state === "closed" ? incident : null;
+  };
+  try {
+    return await until("the incident to be closed", look, { withinMs: recoveredMsMax, signal });
+  } catch (error) {
+    told("drill", String(error));
+    const { incidents } = await client.incidents({ state: "all" });
+    const first = incidents.at(-1);
+    return first === undefined ? null : await client.incident(first.id);
+  }
+}
+
+async function productionDatabase(
+  stage: AsyncDisposableStack,
+  folder: string,
+  given: string | null,
+): Promise<string> {
+  const name = `content_${process.pid}_${Date.now().toString(36)}`;
+  let admin = given;
+  if (admin === null) {
+    const own = await startEmbedded({ home: join(folder, "production") });
+    stage.defer(() => own.stop());
+    admin = own.url;
+  }
+  const database = openDatabase(admin, { max: 1 });
+  await database.unsafe(`create database ${name}`);
+  await database.end();
+  if (given !== null) stage.defer(() => dropDatabase(given, name));
+  const url = new URL(admin);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function dropDatabase(admin: string, name: string): Promise<void> {
+  const database = openDatabase(admin, { max: 1 });
+  await database.unsafe(`drop database if exists ${name} with (force)`);
+  await database.end();
+}
+
+/** As a person would: `lastgood init`, then `mode: auto`. Nothing else is changed. */
+async function writeConfiguration(
+  { program, natsUrl, signal }: DrillOptions,
+  folder: string,
+): Promise<Played["settings"]> {
+  await runCommand(program, ["init", folder], signal);
+  const file = join(folder, "lastgood.yaml");
+  const written = await readFile(file, "utf8");
+  const auto = written.replace(/^mode: watch\b/m, "mode: auto");
+  const messages =
+    natsUrl === null ? "" : `\nmessages:\n  engine: nats\n  url: ${JSON.stringify(natsUrl)}\n`;
+  await writeFile(file, auto + messages);
+  return {
+    mode: auto === written ? "watch" : "auto",
+    notDefault: natsUrl === null ? [] : ["messages.engine", "messages.url"],
+  };
+}
+
+async function serve(
+  stage: AsyncDisposableStack,
+  { program, databaseUrl, keep }: DrillOptions,
+  folder: string,
+): Promise<ServerProcess> {
+  const home = join(folder, "home");
+  await mkdir(home, { recursive: true });
+  const server = await startServer(program, {
+    home,
+    config: join(folder, "lastgood.yaml"),
+    env: databaseUrl === null ? {} : { DATABASE_URL: databaseUrl },
+  });
+  stage.defer(async () => {
+    await createClient(server)
+      .stopService("content-api")
+      .catch(() => {});
+    await server.stop();
+    if (keep !== null) await cp(join(home, "server.log"), join(folder, "server.log"));
+  });
+  return server;
+}
+
+interface Narrator {
+  (actor: string, event: string, at?: string): void;
+  readonly timeline: readonly DrillEvent[];
+}
+
+function narrator({ told }: DrillOptions): Narrator {
+  const timeline: DrillEvent[] = [];
+  const began = Date.now();
+  const say = (actor: string, event: string, at = new Date().toISOString()) => {
+    const line = { at, elapsedMs: new Date(at).getTime() - began, actor, event };
+    timeline.push(line);
+    told(line);
+  };
+  return Object.assign(say, { timeline });
+}
