@@ -1,15 +1,21 @@
+import { configurationApi } from "./api/configuration.ts";
+import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
 import { recoveryApi } from "./api/recovery.ts";
+import { runtimeApi } from "./api/runtime.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
 export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
+    ...incidentsApi(call),
+    ...configurationApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
     ...recoveryApi(call),
+    ...runtimeApi(call),
   };
 }
 
