@@ -4,6 +4,7 @@ import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { runtimeApi } from "./api/runtime.ts";
+import { signalsApi } from "./api/signals.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
@@ -16,6 +17,7 @@ export function createClient(connection: Connection) {
     ...ledgerApi(call),
     ...recoveryApi(call),
     ...runtimeApi(call),
+    ...signalsApi(call),
   };
 }
 

@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { type Closing, createClosing } from "./closing.ts";
 import { type Config, type Configuration, configSchema } from "./config/config.ts";
+import { configRoutes } from "./config/config-routes.ts";
 import { carriersOf, distance } from "./config/graph.ts";
 import { Fault } from "./fault.ts";
 import { createApp } from "./http/server.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
+import { createSignals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
 import { realWorld, type World } from "./world.ts";
@@ -49,20 +51,25 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   closing.add(() => store.close());
   const { db } = store;
 
+  const signals = await createSignals({ db, world, log, configuration });
+  closing.add(() => signals.stop());
+
   const app = await createApp({ db, world, log, version: await ownVersion() });
+  configRoutes(app, { db, world, configuration });
   ledgerRoutes(app, {
     db,
     world,
     reaching: (service) => reaching(configuration.current(), service),
   });
 
+  signals.routes(app);
   closing.add(() => app.close());
   const url = await app.listen({ host: options.host, port: options.port });
   return { url, db, stop: () => closing.close() };
 }
 
 function reaching(config: Config, service: string) {
-  if (!(service in config.services)) {
+  if (!Object.hasOwn(config.services, service)) {
     throw new Fault(
       "not_found",
       `No service ${service} is declared: see \`services\` in lastgood.yaml.`,

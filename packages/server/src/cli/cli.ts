@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { configCommands } from "./commands/config.ts";
 import { drillCommands } from "./commands/drill.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
@@ -17,6 +18,7 @@ export function createProgram(): Command {
     .showHelpAfterError("Run with --help to see what it takes.")
     .exitOverride();
   serverCommands(program);
+  configCommands(program);
   ledgerCommands(program);
   recoveryCommands(program);
   drillCommands(program);

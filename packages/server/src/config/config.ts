@@ -4,20 +4,7 @@
  * the published JSON Schema and the errors all come from it.
  */
 import { z } from "zod";
-import { parseDuration } from "../duration.ts";
-
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, "a name: letters, digits, `.`, `_` or `-`, at most 100");
-const glob = z.string().min(1).max(300);
-const argv = z.array(z.string().max(4_096)).min(1).max(64);
-
-/** A span of time, written `500ms`, `30s`, `5m`, `2h` or `90d`; in milliseconds once parsed. */
-const duration = z
-  .string()
-  .regex(/^\d{1,9}(ms|s|m|h|d)$/, "a span of time such as 500ms, 30s, 5m, 2h or 90d")
-  .transform((text) => parseDuration(text));
-const span = (fallback: string) => duration.prefault(fallback);
+import { age, argv, duration, glob, httpPath, name, pointer, variable, wait } from "./scalars.ts";
 
 export const layerNameSchema = z.enum([
   "code",
@@ -28,6 +15,8 @@ export const layerNameSchema = z.enum([
   "data",
   "effects",
 ]);
+
+const webUrl = z.url({ protocol: /^https?$/, error: "write an http or https URL" }).max(2_000);
 
 /** `watch` decides and records, `propose` asks, `auto` acts. */
 export const modeSchema = z.enum(["watch", "propose", "auto"]);
@@ -40,19 +29,17 @@ const repositorySchema = z.strictObject({
     .enum(["push", "branch"])
     .default("push")
     .describe("How a revert reaches the branch: pushed, or as a branch for a pull request."),
-  credentials: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/)
+  credentials: variable
     .optional()
     .describe("The name of the environment variable that holds the remote's token or password."),
-  poll: span("2s").describe("How often new commits are looked for; a push hook makes it instant."),
+  poll: wait("2s", "100ms").describe(
+    "How often new commits are looked for; a push hook makes it instant.",
+  ),
   migrations: z
     .strictObject({
       paths: z.array(glob).min(1),
       table: z.string().default("schema_migrations").describe("Where the migrator records them."),
-      database: z
-        .string()
-        .regex(/^[A-Z][A-Z0-9_]*$/)
+      database: variable
         .optional()
         .describe("The environment variable that holds the database's URL."),
       down: argv
@@ -93,15 +80,17 @@ const agentSchema = z.strictObject({
 });
 
 const probeSchema = z.strictObject({
-  path: z.string().startsWith("/").max(2_000),
-  every: span("1s"),
-  timeout: span("2s"),
-  slo: duration.optional().describe("A sample is good when the answer comes within this."),
+  path: httpPath,
+  every: wait("1s", "50ms"),
+  timeout: wait("2s", "10ms"),
+  slo: duration("1ms", "10m")
+    .optional()
+    .describe("A sample is good when the answer comes within this."),
   read: z
-    .record(name, z.string().startsWith("/"))
+    .record(name, pointer)
     .default({})
     .describe("Signal name -> JSON pointer to a number in the body."),
-  revision: z.string().startsWith("/").optional().describe("JSON pointer to the served revision."),
+  revision: pointer.optional().describe("JSON pointer to the served revision."),
 });
 
 const processRuntimeSchema = z.strictObject({
@@ -110,12 +99,12 @@ const processRuntimeSchema = z.strictObject({
   port: z.number().int().min(1).max(65_535).describe("Where the service is reached."),
   env: z.record(z.string(), z.string()).default({}),
   envFrom: z
-    .array(z.string())
+    .array(variable)
     .default([])
     .describe("Names of Lastgood's own environment to pass on."),
-  health: z.string().startsWith("/").default("/health"),
-  ready: span("20s").describe("How long a new instance may take to become healthy."),
-  drain: span("5s").describe("How long requests in flight may take to finish."),
+  health: httpPath.default("/health"),
+  ready: wait("20s").describe("How long a new instance may take to become healthy."),
+  drain: wait("5s", "0ms").describe("How long requests in flight may take to finish."),
   deploy: z.enum(["on-push", "manual"]).default("on-push"),
 });
 
@@ -125,21 +114,24 @@ const commandRuntimeSchema = z.strictObject({
   set: argv.describe("Serves the revision given in REVISION."),
   health: argv.optional().describe("Exits 0 when the service is healthy."),
   drain: argv.optional().describe("Lets requests in flight finish, takes no new ones."),
-  timeout: span("120s"),
+  timeout: wait("120s", "100ms"),
 });
 
 const sandboxSchema = z.strictObject({
   schema: z.string().optional().describe("SQL file applied to the empty sandbox database."),
   fixture: z.string().optional().describe("SQL file with sample rows, applied after the schema."),
   start: argv.optional().describe("Starts the revision; PORT, DATABASE_URL, REVISION are set."),
-  health: z.string().startsWith("/").default("/health"),
+  health: httpPath.default("/health"),
   check: argv.describe("Exits 0 for good, 1 for bad, 125 for cannot tell."),
-  timeout: span("30s"),
+  timeout: wait("30s", "100ms"),
 });
 
 const serviceSchema = z.strictObject({
   owner: name.optional(),
   repository: name.optional(),
+  url: webUrl
+    .optional()
+    .describe("Where the probes find it; a `process` runtime is at its own port without it."),
   customerFacing: z.boolean().default(true),
   dependsOn: z.array(name).default([]),
   reads: z.array(glob).default([]).describe("Globs of `collection/id` documents that it reads."),
@@ -170,20 +162,24 @@ const ruleSchema = z.strictObject({
   objective: z.number().min(0).max(0.999).optional().describe("m; without it, it is estimated."),
   delta: z.number().min(0).max(0.5).default(0.02),
   alpha: z.number().min(0.0001).max(0.2).default(0.05),
-  sustain: span("2s"),
+  sustain: age("2s"),
   minSamples: z.number().int().min(1).default(20),
   inARow: z.number().int().min(1).default(3),
-  fixWithin: span("0s"),
+  fixWithin: age("0s"),
   falseAlarms: z
     .string()
-    .regex(/^\d+ per \d+ days?$/)
+    .regex(/^[1-9]\d{0,5} per [1-9]\d{0,5} days?$/, "write it as `1 per 90 days`")
     .default("1 per 90 days"),
   dimensions: z.array(name).max(4).default([]),
 });
 
 const personSchema = z.strictObject({
-  pagerduty: z.string().optional().describe("The environment variable that holds the routing key."),
-  webhook: z.url().optional(),
+  pagerduty: variable
+    .optional()
+    .describe("The environment variable that holds the routing key of Events v2."),
+  webhook: webUrl
+    .optional()
+    .describe("Gets signed calls (Standard Webhooks): https, and a public address."),
 });
 
 const consumerSchema = z.strictObject({
@@ -191,18 +187,18 @@ const consumerSchema = z.strictObject({
   agent: name.optional(),
   role: name.optional(),
   subjects: z.array(z.string().max(255)).default([]),
-  ackWait: span("30s"),
+  ackWait: wait("30s", "100ms"),
   maxDeliver: z.number().int().min(1).max(100).default(3),
   maxInFlight: z.number().int().min(1).max(10_000).default(1),
-  maxHandle: span("10m"),
+  maxHandle: wait("10m", "100ms"),
 });
 
 const streamSchema = z.strictObject({
   subjects: z.array(z.string().max(255)).min(1),
-  keep: span("72h"),
+  keep: age("72h"),
   maxBytes: z.number().int().min(1).default(5_000_000_000),
   maxMessageBytes: z.number().int().min(1).max(67_108_864).default(1_048_576),
-  duplicateWindow: span("2m"),
+  duplicateWindow: age("2m"),
   replicas: z.number().int().min(1).max(5).default(1),
   storage: z.enum(["file", "memory"]).default("file"),
   reviewer: name.optional().describe("The agent that gets each dead letter once."),
@@ -224,15 +220,15 @@ export const configSchema = z.strictObject({
     .strictObject({
       recoveriesPerDay: z.number().int().min(0).default(5),
       recoveriesInARow: z.number().int().min(0).default(3),
-      changeAge: span("72h"),
+      changeAge: age("72h"),
     })
     .prefault({}),
   triage: z
     .strictObject({
       actAt: z.number().min(0.5).max(1).default(0.99),
       freezeAt: z.number().min(0).max(1).default(0.8),
-      splitWithin: span("60s"),
-      freshFor: span("14d"),
+      splitWithin: wait("60s"),
+      freshFor: age("14d"),
     })
     .prefault({}),
   messages: z
@@ -246,8 +242,15 @@ export const configSchema = z.strictObject({
   pages: z
     .strictObject({
       owner: name.optional().describe("Whom to call where nothing else names an owner."),
-      pagerdutyUrl: z.url().default("https://events.pagerduty.com"),
-      containWithin: span("5m"),
+      pagerdutyUrl: webUrl.default("https://events.pagerduty.com"),
+      pagerdutySecret: variable
+        .optional()
+        .describe("The environment variable with the signing secret of PagerDuty's own webhook."),
+      allowPrivate: z
+        .boolean()
+        .default(false)
+        .describe("Lets people's webhooks be plain http, and at private addresses."),
+      containWithin: wait("5m", "0ms"),
     })
     .prefault({}),
   afterCrash: z
@@ -272,4 +275,26 @@ export type StreamConfig = z.infer<typeof streamSchema>;
 export interface Configuration {
   current(): Config;
   readonly base: string;
+  /** The file behind it, which can change while we run; absent where it was given by hand. */
+  readonly file?: ConfigurationFile;
+}
+
+/** A lastgood.yaml that is read again when it changes. A faulty one leaves the former in force. */
+export interface ConfigurationFile {
+  status(): ConfigurationStatus;
+  /** Reads it now. Faults `bad_configuration`, naming every problem; the former then stays. */
+  reload(): Promise<ConfigurationStatus>;
+}
+
+export interface ConfigurationStatus {
+  /** The whole path of the file. */
+  readonly path: string;
+  /** When what is in force was read. */
+  readonly readAt: Date;
+  /** True when the file was faulty at start, and what is in force is the last good copy of it. */
+  readonly fromCopy: boolean;
+  /** What is wrong with the file as it is now; null when the file is what is in force. */
+  readonly fault: string | null;
+  /** What is allowed and probably not meant, such as a cycle in dependsOn. */
+  readonly warnings: readonly string[];
 }

@@ -26,11 +26,11 @@ export function carriersOf(config: Config, { layer, target }: Thing): readonly s
     case "runtime":
     case "data":
     case "versions":
-      return target in config.services ? [target] : [];
+      return Object.hasOwn(config.services, target) ? [target] : [];
     case "messages":
     case "effects":
     case "fleet":
-      return target in config.agents ? [target] : [];
+      return Object.hasOwn(config.agents, target) ? [target] : [];
   }
 }
 
@@ -39,8 +39,7 @@ export function distance(config: Config, thing: Thing, node: string): number | n
   const seen = new Map<string, number>([[node, 0]]);
   const queue = [node];
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    const next = (config.services[at] ?? config.agents[at])?.dependsOn ?? [];
-    for (const each of next) {
+    for (const each of dependenciesOf(config, at)) {
       if (seen.has(each)) continue;
       seen.set(each, (seen.get(at) ?? 0) + 1);
       queue.push(each);
@@ -54,15 +53,72 @@ export function distance(config: Config, thing: Thing, node: string): number | n
 
 /** Services and agents that damage to `node` may reach, itself included. */
 export function reachedFrom(config: Config, node: string): readonly string[] {
-  const all = { ...config.agents, ...config.services };
+  const all = [...Object.entries(config.agents), ...Object.entries(config.services)];
   const reached = new Set([node]);
   for (let grew = true; grew; ) {
     grew = false;
-    for (const [name, { dependsOn }] of Object.entries(all)) {
+    for (const [name, { dependsOn }] of all) {
       if (reached.has(name) || !dependsOn.some((each) => reached.has(each))) continue;
       reached.add(name);
       grew = true;
     }
   }
   return [...reached];
+}
+
+/** What `node` declares that it depends on; nothing for a node that is not declared. */
+export function dependenciesOf(config: Config, node: string): readonly string[] {
+  if (Object.hasOwn(config.services, node)) return config.services[node]?.dependsOn ?? [];
+  return Object.hasOwn(config.agents, node) ? (config.agents[node]?.dependsOn ?? []) : [];
+}
+
+const cyclesMax = 20;
+
+/** Cycles of `dependsOn`, each once, as `[a, b, a]` from its first name; the first twenty. */
+export function cyclesOf(config: Config): readonly (readonly string[])[] {
+  const found = new Map<string, readonly string[]>();
+  for (const start of onOrBeforeCycles(config)) {
+    const cycle = shortestCycle(config, start);
+    if (cycle === null) continue;
+    const key = [...cycle].sort().join(" ");
+    if (!found.has(key)) found.set(key, [...cycle, start]);
+    if (found.size === cyclesMax) break;
+  }
+  return [...found.values()];
+}
+
+/** Sorted names, without those whose dependencies all end: most graphs leave nothing. */
+function onOrBeforeCycles(config: Config): readonly string[] {
+  const nodes = [...Object.keys(config.services), ...Object.keys(config.agents)].sort();
+  const dependents = new Map<string, string[]>();
+  const open = new Map<string, number>();
+  for (const node of nodes) {
+    const needs = new Set(dependenciesOf(config, node));
+    open.set(node, needs.size);
+    for (const need of needs) dependents.set(need, [...(dependents.get(need) ?? []), node]);
+  }
+  const ended = nodes.filter((node) => open.get(node) === 0);
+  for (const node of ended) {
+    for (const dependent of dependents.get(node) ?? []) {
+      const left = (open.get(dependent) ?? 0) - 1;
+      open.set(dependent, left);
+      if (left === 0) ended.push(dependent);
+    }
+  }
+  return nodes.filter((node) => (open.get(node) ?? 0) > 0);
+}
+
+/** Breadth first from `start` back to it; null when it is on no cycle. */
+function shortestCycle(config: Config, start: string): readonly string[] | null {
+  const seen = new Set<string>();
+  const queue: (readonly string[])[] = [[start]];
+  for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+    for (const next of dependenciesOf(config, path.at(-1) ?? start)) {
+      if (next === start) return path;
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push([...path, next]);
+    }
+  }
+  return null;
 }
