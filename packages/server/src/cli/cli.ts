@@ -5,6 +5,7 @@ import { ledgerCommands } from "./commands/ledger.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
+import { signalsCommands } from "./commands/signals.ts";
 import { reportFailure } from "./terminal.ts";
 
 /** The whole command line. Help is grouped by what a person wants to do. */
@@ -23,6 +24,7 @@ export function createProgram(): Command {
   recoveryCommands(program);
   drillCommands(program);
   runtimeCommands(program);
+  signalsCommands(program);
   return program;
 }
 

@@ -1,0 +1,205 @@
+import type { Json, Query, Tx } from "../store/database.ts";
+import type { Bucket } from "./history.ts";
+import type { RuleState } from "./rule-judge.ts";
+import type { Sample } from "./sample.ts";
+import type { Verdict, VerdictKind } from "./verdict.ts";
+
+/** What came of one signal between two writes, oldest first. */
+export interface SampleChunk {
+  readonly service: string;
+  readonly signal: string;
+  readonly samples: readonly Sample[];
+}
+
+export interface ClosedBucket extends Bucket {
+  readonly service: string;
+  readonly signal: string;
+}
+
+/** The state of a rule's detector at one sample. */
+export interface Point {
+  readonly rule: string;
+  readonly dimension: string | null;
+  readonly at: Date;
+  readonly kind: VerdictKind;
+  readonly samples: number;
+  readonly evidence: number;
+  readonly threshold: number;
+  readonly floor: number | null;
+  readonly level: number | null;
+}
+
+export interface SavedState {
+  readonly rule: string;
+  readonly fingerprint: string;
+  readonly state: RuleState;
+}
+
+const rowsPerInsert = 1_000;
+
+export async function insertChunks(db: Tx, chunks: readonly SampleChunk[]): Promise<void> {
+  await inParts(chunks, async (part) => {
+    await db`
+      insert into signal_chunks ${db(
+        part.map(({ service, signal, samples }) => ({
+          service,
+          signal,
+          from_at: new Date(samples[0]?.at ?? 0),
+          until_at: new Date(samples.at(-1)?.at ?? 0),
+          n: samples.length,
+          samples: samples.map(packed) as Json,
+        })),
+      )}`;
+  });
+}
+
+/** A sample as an array: [at, ok, value, key, dimensions, hard]. */
+function packed({ at, ok, value, key, dimensions, hard }: Sample): unknown[] {
+  return [at, ok, value, key, dimensions, hard];
+}
+
+type Packed = [
+  number,
+  boolean | null,
+  number | null,
+  string | null,
+  Record<string, string> | null,
+  Sample["hard"],
+];
+
+export async function insertBuckets(db: Tx, buckets: readonly ClosedBucket[]): Promise<void> {
+  await inParts(buckets, async (part) => {
+    await db`
+      insert into signal_buckets
+        (service, signal, at, n, judged, good, measured, measured_values)
+      select b.service, b.signal, to_timestamp(b.at / 1000.0), b.n, b.judged, b.good, b.measured, b."values"
+      from jsonb_to_recordset(${db.json(part.map((each) => ({ ...each })) as Json)}) as b(
+        service text, signal text, at double precision, n int, judged int, good int, measured int,
+        "values" double precision[])
+      on conflict (service, signal, at) do nothing`;
+  });
+}
+
+export async function insertVerdicts(db: Tx, verdicts: readonly Verdict[]): Promise<void> {
+  await inParts(verdicts, async (part) => {
+    await db`
+      insert into rule_verdicts ${db(
+        part.map((verdict) => ({
+          rule: verdict.rule,
+          service: verdict.service,
+          dimension: verdict.dimension,
+          at: verdict.at,
+          kind: verdict.kind,
+          verdict: { ...verdict } as unknown as Json,
+        })),
+      )}`;
+  });
+}
+
+export async function insertPoints(db: Tx, points: readonly Point[]): Promise<void> {
+  await inParts(points, async (part) => {
+    await db`insert into rule_trajectories ${db(part.map((point) => ({ ...point })))}`;
+  });
+}
+
+export async function saveStates(db: Tx, states: readonly SavedState[], at: Date): Promise<void> {
+  if (states.length === 0) return;
+  await db`
+    insert into rule_states ${db(
+      states.map(({ rule, fingerprint, state }) => ({
+        rule,
+        fingerprint,
+        state: state as unknown as Json,
+        updated_at: at,
+      })),
+    )}
+    on conflict (rule) do update set
+      fingerprint = excluded.fingerprint, state = excluded.state, updated_at = excluded.updated_at`;
+}
+
+async function inParts<T>(
+  rows: readonly T[],
+  write: (part: readonly T[]) => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < rows.length; from += rowsPerInsert) {
+    await write(rows.slice(from, from + rowsPerInsert));
+  }
+}
+
+/** Keeps what is promised and no more: 1,000 samples a signal, buckets of 7 days, 1,000 points a rule. */
+export async function trimSignals(db: Query, now: Date): Promise<void> {
+  await db`
+    delete from signal_chunks c using (
+      select id, sum(n) over (partition by service, signal order by id desc) - n as newer
+      from signal_chunks) as r
+    where c.id = r.id and r.newer >= 1000`;
+  await db`delete from signal_buckets where at < ${now}::timestamptz - interval '7 days'`;
+  await db`
+    delete from rule_trajectories t using (
+      select id, row_number() over (partition by rule order by id desc) as place
+      from rule_trajectories) as r
+    where t.id = r.id and r.place > 1000`;
+  await db`delete from reports where at < ${now}::timestamptz - interval '90 days'`;
+}
+
+export async function loadStates(db: Query): Promise<readonly SavedState[]> {
+  return await db<SavedState[]>`select rule, fingerprint, state from rule_states`;
+}
+
+/** Chunks of the kept samples, oldest first. */
+export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
+  const rows = await db<{ service: string; signal: string; samples: Packed[] }[]>`
+    select service, signal, samples from signal_chunks order by id`;
+  return rows.map(({ service, signal, samples }) => ({
+    service,
+    signal,
+    samples: samples.map(([at, ok, value, key, dimensions, hard]) => ({
+      service,
+      signal,
+      at,
+      ok,
+      value,
+      key,
+      dimensions,
+      hard,
+    })),
+  }));
+}
+
+/** Buckets since a moment, oldest first. */
+export async function loadBuckets(db: Query, since: Date): Promise<readonly ClosedBucket[]> {
+  const rows = await db<(Omit<ClosedBucket, "at" | "values"> & { at: Date; values: number[] })[]>`
+    select service, signal, at, n, judged, good, measured, measured_values as values, 1 as stride
+    from signal_buckets where at >= ${since} order by at`;
+  return rows.map((row) => ({ ...row, at: row.at.getTime() }));
+}
+
+/** The points of a rule, oldest first. */
+export async function readTrajectory(db: Query, rule: string): Promise<readonly Point[]> {
+  const rows = await db<Point[]>`
+    select rule, dimension, at, kind, samples, evidence, threshold, floor, level
+    from rule_trajectories where rule = ${rule} order by id desc limit 1000`;
+  return rows.toReversed();
+}
+
+/** Changes of a rule's verdict, newest first. */
+export async function readVerdicts(
+  db: Query,
+  rule: string,
+): Promise<readonly { at: Date; dimension: string | null; kind: VerdictKind; says: string }[]> {
+  return await db<{ at: Date; dimension: string | null; kind: VerdictKind; says: string }[]>`
+    select at, dimension, kind, verdict->>'says' as says
+    from rule_verdicts where rule = ${rule} order by at desc, id desc limit 100`;
+}
+
+/** Which of these rules said regression or drift at or after that moment. */
+export async function findAlarmedSince(
+  db: Query,
+  rules: readonly string[],
+  since: Date,
+): Promise<ReadonlySet<string>> {
+  const rows = await db<{ rule: string }[]>`
+    select distinct rule from rule_verdicts
+    where rule = any(${[...rules]}::text[]) and at >= ${since} and kind in ('regression', 'drift')`;
+  return new Set(rows.map(({ rule }) => rule));
+}

@@ -1,0 +1,309 @@
+/**
+ * The signals room, put together: probes and pushed samples in, verdicts out, evidence kept.
+ */
+import type { Report, RuleDetails, SignalsStatus } from "@lastgood/sdk";
+import type { Logger } from "pino";
+import type { Config, Configuration } from "../config/config.ts";
+import { dependenciesOf } from "../config/graph.ts";
+import { Fault } from "../fault.ts";
+import type { App } from "../http/app.ts";
+import { audit } from "../http/audit.ts";
+import type { Layer } from "../layers/layer.ts";
+import { startLoop } from "../loop.ts";
+import type { Db } from "../store/database.ts";
+import { newId, type World } from "../world.ts";
+import { createBaselineLayer } from "./baseline-layer.ts";
+import { type Contrast, contrastEvidence, levelOfSum } from "./contrast.ts";
+import { createEvidenceWriter } from "./evidence-writer.ts";
+import { findAnnouncements, hasExposedChange } from "./exposure-store.ts";
+import { levelBetween, recentOf } from "./history.ts";
+import { createProbeLoop } from "./probe-loop.ts";
+import {
+  findReports,
+  insertReport,
+  type Reports,
+  reportsOf,
+  witnessReporters,
+  witnessWithinMs,
+} from "./reports-store.ts";
+import { createRuleEngine, type Watch } from "./rule-engine.ts";
+import { judgedScore } from "./rule-judge.ts";
+import { statusOf } from "./rule-status.ts";
+import { probeSignals, type Sample } from "./sample.ts";
+import { createSignalMemory } from "./signal-memory.ts";
+import { signalsRoutes } from "./signals-routes.ts";
+import {
+  findAlarmedSince,
+  loadBuckets,
+  loadChunks,
+  loadStates,
+  readTrajectory,
+  readVerdicts,
+  trimSignals,
+} from "./signals-store.ts";
+import type { Verdict } from "./verdict.ts";
+import { createVerdictDesk, type VerdictDesk } from "./verdict-desk.ts";
+
+/** What the rest of the house may ask of the signals. */
+export interface Signals {
+  /** Called on every change of a verdict, and every few seconds while a regression lasts. */
+  onVerdict(listener: (verdict: Verdict) => void): () => void;
+  /** Takes in what another room observed, such as an exited process. Never waits, never throws. */
+  ingest(samples: readonly Sample[]): void;
+  status(service: string | null): SignalsStatus;
+  /** Compares a rule's signal before and after a moment. `not_found` for a rule that is not in force. */
+  contrast(service: string, rule: string, exposedAt: Date): Promise<Contrast>;
+  reportsOf(service: string, since: Date): Promise<Reports>;
+  /** The last 1,000 samples of each signal of a service: what is captured of a bad window. */
+  recentSamples(service: string): readonly { signal: string; samples: readonly Sample[] }[];
+  /** The revision that a service's probe last read from it. */
+  servedRevision(service: string): { readonly revision: string; readonly at: Date } | null;
+  readonly layer: Layer<"signals">;
+  routes(app: App): void;
+  stop(): Promise<void>;
+}
+
+export interface SignalsDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly configuration: Configuration;
+}
+
+const turnMs = 1_000;
+const trimEveryTurns = 60;
+const bucketsKeptMs = 3_600_000;
+const contrastSpanMs = 3_600_000;
+
+/** Restores what was stored, starts the probes and the loop. */
+export async function createSignals(deps: SignalsDeps): Promise<Signals> {
+  const { db, world, log, configuration } = deps;
+  const writer = createEvidenceWriter(db);
+  const memory = createSignalMemory(writer);
+  const engine = createRuleEngine({ world, writer, memory, desk: () => desk });
+  const upstream = (service: string) => upstreamOf(configuration.current(), service);
+  const desk: VerdictDesk = createVerdictDesk({
+    world,
+    log,
+    freshForMs: () => configuration.current().triage.freshFor,
+    hasExposedChange: (service, since) => hasExposedChange(db, upstream(service), since),
+    announcements: (service) => findAnnouncements(db, upstream(service), world.now()),
+    levelsOf: engine.levelsOf,
+    read: engine.read,
+    record: writer.verdict,
+  });
+  const probes = createProbeLoop({ world, take: (samples) => void engine.ingest(samples) });
+
+  const since = new Date(world.now().getTime() - bucketsKeptMs);
+  memory.restore(await loadBuckets(db, since), await loadChunks(db));
+  engine.restore(await loadStates(db));
+  const configure = () => {
+    engine.configure(configuration.current());
+    probes.configure(configuration.current());
+  };
+  configure();
+
+  let turns = 0;
+  const loop = startLoop({
+    name: "signals",
+    everyMs: turnMs,
+    log,
+    async run() {
+      configure();
+      engine.noticeSilence();
+      await save();
+      turns += 1;
+      if (turns % trimEveryTurns === 0) await trimSignals(db, world.now());
+    },
+  });
+
+  async function save(): Promise<void> {
+    const states = engine.takeDirty();
+    try {
+      await writer.flush(states, world.now());
+    } catch (error) {
+      engine.markDirty(states);
+      throw error;
+    }
+  }
+
+  function watchNamed(name: string): Watch {
+    const watch = engine.watch(name);
+    if (watch !== null) return watch;
+    throw new Fault(
+      "not_found",
+      `No rule ${name.slice(0, 100)} is in force: \`lastgood signals\` lists them.`,
+    );
+  }
+
+  function status(service: string | null): SignalsStatus {
+    return {
+      rules: engine
+        .watches()
+        .filter(({ rule }) => service === null || rule.service === service)
+        .map((watch) => statusOf(watch, engine, desk)),
+      counts: { ...engine.counts, dropped: writer.dropped(), probesSkipped: probes.skipped() },
+    };
+  }
+
+  async function details(name: string): Promise<RuleDetails> {
+    const rule = statusOf(watchNamed(name), engine, desk);
+    const [trajectory, verdicts] = await Promise.all([
+      readTrajectory(db, name),
+      readVerdicts(db, name),
+    ]);
+    return {
+      rule,
+      trajectory: trajectory.map(({ rule: _, kind, at, ...point }) => ({
+        ...point,
+        at: at.toISOString(),
+        verdict: kind,
+      })),
+      verdicts: verdicts.map(({ kind, at, ...each }) => ({
+        ...each,
+        at: at.toISOString(),
+        verdict: kind,
+      })),
+    };
+  }
+
+  async function contrast(service: string, name: string, exposedAt: Date): Promise<Contrast> {
+    const { rule } = watchNamed(name);
+    const at = exposedAt.getTime();
+    const history = memory.history(rule.service, rule.signal);
+    const score = (sample: Pick<Sample, "ok" | "value">) =>
+      judgedScore(rule, { ...sample, service, signal: rule.signal, ...bare });
+    const between = (from: number, until: number) =>
+      history === null ? { n: 0, sum: 0 } : levelBetween(history, score, from, until);
+    const before = between(at - contrastSpanMs, at);
+    const after = between(at, at + contrastSpanMs);
+    const delta = rule.judge.kind === "statistics" ? rule.judge.settings.delta : 0.02;
+    const peers = engine
+      .watches()
+      .filter((peer) => peer.rule.service !== service && peer.rule.customerFacing);
+    const saying = (...kinds: readonly string[]) =>
+      peers
+        .filter((peer) => kinds.includes(desk.said(peer.rule.name, null)?.kind ?? ""))
+        .map((peer) => peer.rule.name);
+    return {
+      evidence: contrastEvidence(before, after, delta),
+      before: levelOfSum(before),
+      after: levelOfSum(after),
+      unaffectedPeers: saying("hold"),
+      affectedPeers: saying("regression", "drift"),
+    };
+  }
+
+  async function report(service: string, reporter: string, text: string) {
+    if (!(service in configuration.current().services)) {
+      throw new Fault(
+        "not_found",
+        `No service ${service} is declared: see \`services\` in lastgood.yaml.`,
+      );
+    }
+    const now = world.now();
+    const given: Report = {
+      id: newId<string>(world, "rep"),
+      at: now.toISOString(),
+      service,
+      reporter,
+      text,
+    };
+    await insertReport(db, given);
+    const recent = await reportsOf(db, service, new Date(now.getTime() - witnessWithinMs));
+    if (recent.isWitness) desk.say(verdictOfReports(service, recent, now));
+    return { report: given, reporters: recent.reporters };
+  }
+
+  return {
+    onVerdict: desk.onVerdict,
+    ingest: (samples) => void engine.ingest(samples),
+    status,
+    contrast,
+    reportsOf: (service, from) => reportsOf(db, service, from),
+    recentSamples: (service) =>
+      memory
+        .signalsOf(service)
+        .map(({ signal, history }) => ({ signal, samples: recentOf(history) })),
+    servedRevision: probes.servedRevision,
+    layer: createBaselineLayer({
+      world,
+      configuration,
+      engine,
+      memory,
+      attend: probes.attend,
+      alarmedSince: (rules, from) => findAlarmedSince(db, rules, from),
+    }),
+    routes: (app) =>
+      signalsRoutes(app, {
+        world,
+        ingest: engine.ingest,
+        isProbed: (service, signal) => isProbed(configuration, service, signal),
+        status,
+        details,
+        async remeasure(name, actor) {
+          const watch = watchNamed(name);
+          engine.remeasure(watch);
+          await audit(db, {
+            at: world.now(),
+            actor,
+            action: "signals.remeasure",
+            target: name,
+            outcome: "done",
+            because: "",
+          });
+          return statusOf(watch, engine, desk);
+        },
+        report,
+        reports: (service, from) => findReports(db, service, from),
+      }),
+    async stop() {
+      await probes.stop();
+      await loop.stop();
+      await desk.settled();
+      await save();
+    },
+  };
+}
+
+/** What can reach the service along the declared graph, itself included. */
+function upstreamOf(config: Config, service: string): readonly string[] {
+  const reached = new Set([service]);
+  for (const node of reached) {
+    for (const next of dependenciesOf(config, node)) reached.add(next);
+  }
+  return [...reached];
+}
+
+const bare = { at: 0, key: null, dimensions: null, hard: null } as const;
+
+function isProbed(configuration: Configuration, service: string, signal: string): boolean {
+  const declared = configuration.current().services[service];
+  if (declared === undefined) return false;
+  return Object.entries(declared.probes).some(
+    ([probe, { read }]) => Object.values(probeSignals(probe)).includes(signal) || signal in read,
+  );
+}
+
+/** Reports alone open an incident and never move anything: they are an indicator's verdict. */
+function verdictOfReports(service: string, { reporters, reports }: Reports, now: Date): Verdict {
+  const first = reports.at(-1);
+  return {
+    rule: `${service}.reports`,
+    service,
+    signal: "reports",
+    kind: "regression",
+    customerFacing: false,
+    severity: "high",
+    at: now,
+    onset: first === undefined ? now : new Date(first.at),
+    evidence: reporters,
+    floor: 1,
+    level: 0,
+    samples: reports.length,
+    failingKeys: reporters,
+    hard: false,
+    dimension: null,
+    says: `${service}: ${reporters} people reported it within an hour (${witnessReporters} are a witness): "${reports[0]?.text.slice(0, 120) ?? ""}"`,
+  };
+}
