@@ -1,3 +1,4 @@
+import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
@@ -11,6 +12,7 @@ import { type Connection, callTo } from "./call.ts";
 export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
+    ...codeApi(call),
     ...incidentsApi(call),
     ...configurationApi(call),
     ...learningApi(call),

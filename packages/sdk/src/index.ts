@@ -1,3 +1,4 @@
+export * from "./api/code.ts";
 export * from "./api/configuration.ts";
 export * from "./api/incidents.ts";
 export * from "./api/learning.ts";

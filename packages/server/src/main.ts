@@ -10,6 +10,9 @@ import { configRoutes } from "./config/config-routes.ts";
 import { carriersOf, distance } from "./config/graph.ts";
 import { Fault } from "./fault.ts";
 import { createApp } from "./http/server.ts";
+import { barsRoutes } from "./layers/code/bars-routes.ts";
+import { createCode } from "./layers/code/code.ts";
+import { codeRoutes } from "./layers/code/code-routes.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
 import { createSignals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
@@ -54,6 +57,9 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const signals = await createSignals({ db, world, log, configuration });
   closing.add(() => signals.stop());
 
+  const code = await createCode({ db, world, log, home, configuration });
+  closing.add(() => code.stop());
+
   const app = await createApp({ db, world, log, version: await ownVersion() });
   configRoutes(app, { db, world, configuration });
   ledgerRoutes(app, {
@@ -63,6 +69,8 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   });
 
   signals.routes(app);
+  codeRoutes(app, { db, world, code });
+  barsRoutes(app, { db, world });
   closing.add(() => app.close());
   const url = await app.listen({ host: options.host, port: options.port });
   return { url, db, stop: () => closing.close() };

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { codeCommands } from "./commands/code.ts";
 import { configCommands } from "./commands/config.ts";
 import { drillCommands } from "./commands/drill.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
@@ -21,6 +22,7 @@ export function createProgram(): Command {
   serverCommands(program);
   configCommands(program);
   ledgerCommands(program);
+  codeCommands(program);
   recoveryCommands(program);
   drillCommands(program);
   runtimeCommands(program);

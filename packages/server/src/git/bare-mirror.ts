@@ -16,6 +16,7 @@ import { checkedOutBranches } from "./checked-out.ts";
 import { checkOut } from "./checkout.ts";
 import { deadlineMsMax, type Git, GitFailure, type GitOptions } from "./git.ts";
 import type { Mirror } from "./mirror.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { type Pushed, pushCommit } from "./push.ts";
 import {
   type FullCommit,
@@ -44,6 +45,8 @@ export interface CodeMirror extends Mirror {
   /** Those commits after `from`, up to `to`, that touch one of the paths. Newest first, at most 50. */
   touching(from: string, to: string, paths: readonly string[]): Promise<readonly FullCommit[]>;
   has(commit: string): Promise<boolean>;
+  /** By a full id or its beginning; null for none, or for more than one. */
+  find(beginning: string): Promise<FullCommit | null>;
   treeOf(commit: string): Promise<string>;
   pathsBetween(from: string, to: string): Promise<readonly PathChange[]>;
   patchIdBetween(from: string, to: string): Promise<string | null>;
@@ -119,7 +122,7 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     return await tip();
   }
 
-  const fetch = oneAtATime(fetchNow);
+  const fetch = oneAtATime(fetchNow, deadlineMsMax);
 
   async function idsBetween(from: string | null, to: string, limit: number) {
     // Without a beginning the newest are wanted, with one the oldest: what was not seen yet.
@@ -168,6 +171,17 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
       const args = ["cat-file", "-e", `${commit}^{commit}`];
       return (await git.run(args, { ...own, answers: [0, 1, 128] })).code === 0;
     },
+    async find(beginning) {
+      if (!/^[0-9a-f]{7,64}$/.test(beginning) || !(await exists())) return null;
+      const args = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
+      const answer = await git.run([...args, `${beginning}^{commit}`], {
+        ...own,
+        answers: [0, 1, 128],
+      });
+      if (answer.code !== 0) return null;
+      const [found] = await read([answer.stdout.toString("utf8").trim()]);
+      return found ?? null;
+    },
     async isAncestor(ancestor, descendant) {
       const args = ["merge-base", "--is-ancestor", "--end-of-options"];
       const both = [requireObjectId(ancestor), requireObjectId(descendant)];
@@ -201,37 +215,6 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     checkedOutBranches: async () =>
       remote.kind === "local" ? await checkedOutBranches(remote.path) : [],
   };
-}
-
-/** A call during a run starts, or joins, the one run after it. */
-function oneAtATime(
-  run: (signal: AbortSignal) => Promise<string | null>,
-): (signal: AbortSignal) => Promise<string | null> {
-  let running: Promise<unknown> = Promise.resolve();
-  let next: Promise<string | null> | null = null;
-  return (signal) => {
-    if (next !== null) return withSignal(next, signal);
-    // The run serves all who joined, so it is not one caller's to abort; its own deadline bounds it.
-    const started = running.then(() => {
-      next = null;
-      return run(AbortSignal.timeout(deadlineMsMax));
-    });
-    next = started;
-    running = started.catch(() => {});
-    return withSignal(started, signal);
-  };
-}
-
-async function withSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 async function create(git: Git, directory: string, format: "sha1" | "sha256"): Promise<void> {

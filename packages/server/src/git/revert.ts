@@ -11,7 +11,8 @@ export interface RevertRequest {
   readonly tip: string;
   /** Newest first; every one an ancestor of the tip or the tip itself. */
   readonly commits: readonly string[];
-  readonly message: string;
+  /** Of those that the revert truly takes back, newest first. */
+  message(reverted: readonly string[]): string;
   /** Author's and committer's date, so that the same request makes the same id. */
   readonly at: Date;
 }
@@ -62,7 +63,7 @@ export async function computeRevert(
     };
   }
   if (current.tree === tipTree) return { kind: "nothing" };
-  const commit = await commitTree(current.tree, tip, message);
+  const commit = await commitTree(current.tree, tip, message(reverted));
   return { kind: "reverted", commit, tree: current.tree, reverted, empty };
 }
 

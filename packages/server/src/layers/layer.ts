@@ -19,6 +19,8 @@ export interface Actions {
     /** Newest first. */
     commits: readonly string[];
     deliver: "push" | "branch";
+    /** Migrations that the commits added and that are applied: each has its own down. Newest first. */
+    migrations?: readonly { id: string; path: string }[];
   };
   state: {
     do: "put-versions";

@@ -1,0 +1,192 @@
+/**
+ * Watches the branch of every repository: what it gained goes into the ledger, and whoever subscribed is
+ * told of the tip.
+ *
+ *   W1. A repository is looked at every `poll`, and at once when it is told to. Looks never overlap.
+ *   W2. Subscribers are told after the ledger knows, and of every tip at least once in the life of this
+ *       process: the first look tells the tip even when nothing is new.
+ *   W3. A remote that is away leaves its loop running; what is wrong is in its status.
+ */
+import type { Logger } from "pino";
+import type { Configuration } from "../../config/config.ts";
+import { Fault } from "../../fault.ts";
+import { oneAtATime } from "../../git/one-at-a-time.ts";
+import type { CodeMirrors } from "../../git/open-mirrors.ts";
+import type { RepositoryName } from "../../ids.ts";
+import { type Loop, startLoop } from "../../loop.ts";
+import type { Db } from "../../store/database.ts";
+import type { World } from "../../world.ts";
+import type { BarredCommit } from "./bar.ts";
+import { barredAmong } from "./bars-store.ts";
+import { gainOf, recordGain, type SeenCommit } from "./record-commits.ts";
+import type { Repositories, Repository } from "./repositories.ts";
+import { readPosition } from "./repositories-store.ts";
+
+export interface TipNews {
+  /** The tip that was told last, in this process. */
+  readonly previous: string | null;
+  /** Recorded with this tip, oldest first; empty where the tip was recorded before. */
+  readonly commits: readonly SeenCommit[];
+  /** Those of them that bring back what was rolled back. */
+  readonly barred: readonly BarredCommit[];
+  /** They were there before Lastgood first looked. */
+  readonly history: boolean;
+  /** The branch lost commits that it had. */
+  readonly rewritten: boolean;
+}
+
+/** Must return at once and never throw. */
+export type TipListener = (repository: RepositoryName, tip: string, news: TipNews) => void;
+
+export interface WatchStatus {
+  readonly state: "starting" | "watching" | "empty" | "failing";
+  readonly tip: string | null;
+  readonly lookedAt: Date | null;
+  readonly problem: {
+    readonly code: string;
+    readonly detail: string;
+    readonly since: Date;
+  } | null;
+}
+
+export interface Watch {
+  /** Returns what ends the subscription. */
+  subscribe(listener: TipListener): () => void;
+  /** Looks now, and resolves when the ledger knows what there was. Faults as the remote gives them. */
+  look(repository: string, signal: AbortSignal): Promise<WatchStatus>;
+  /** The same without waiting. */
+  wake(repository: string): void;
+  statusOf(repository: string): WatchStatus;
+  /** Starts and ends loops so that they fit the repositories that there are. */
+  refresh(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface WatchDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly configuration: Configuration;
+  readonly mirrors: CodeMirrors;
+  readonly repositories: Repositories;
+}
+
+interface Watched {
+  readonly loop: Loop;
+  readonly pollMs: number;
+}
+
+const starting: WatchStatus = { state: "starting", tip: null, lookedAt: null, problem: null };
+const lookMsMax = 600_000;
+const refreshMs = 5_000;
+const pollMsMin = 200;
+
+export function startWatch(deps: WatchDeps): Watch {
+  const { world, log, repositories } = deps;
+  const listeners = new Set<TipListener>();
+  const statuses = new Map<string, WatchStatus>();
+  const told = new Map<string, string>();
+  const looks = new Map<string, (signal: AbortSignal) => Promise<WatchStatus>>();
+  const watched = new Map<string, Watched>();
+
+  const statusOf = (name: string) => statuses.get(name) ?? starting;
+
+  async function lookAt(name: string, signal: AbortSignal): Promise<WatchStatus> {
+    try {
+      const status = await lookOnce(name, signal);
+      statuses.set(name, status);
+      return status;
+    } catch (error) {
+      statuses.set(name, failing(statusOf(name), error, world.now()));
+      throw error;
+    }
+  }
+
+  async function lookOnce(name: string, signal: AbortSignal): Promise<WatchStatus> {
+    const mirror = await deps.mirrors.of(name);
+    const tip = await mirror.fetch(signal);
+    const gain = await gainOf(mirror, await readPosition(deps.db, name), tip);
+    const recording = { db: deps.db, world, agents: deps.configuration.current().agents };
+    const moved = gain.before?.tip !== tip || gain.before.branch !== mirror.branch;
+    const commits = moved ? await recordGain(recording, mirror, gain, signal) : [];
+    if (tip !== null && told.get(name) !== tip) {
+      const seen = gain.history ? [] : commits;
+      const barred = await barredAmong(
+        deps.db,
+        name,
+        seen.map(({ commit }) => commit),
+      );
+      const { history } = gain;
+      const previous = told.get(name) ?? null;
+      told.set(name, tip);
+      const news = { previous, commits: seen, barred, history, rewritten: gain.dropped !== null };
+      for (const listener of listeners) listener(mirror.repository, tip, news);
+    }
+    const state = tip === null ? "empty" : "watching";
+    return { state, tip, lookedAt: world.now(), problem: null };
+  }
+
+  function lookOf(name: string) {
+    const known = looks.get(name);
+    if (known !== undefined) return known;
+    const look = oneAtATime((signal: AbortSignal) => lookAt(name, signal), lookMsMax);
+    looks.set(name, look);
+    return look;
+  }
+
+  function watch({ name, pollMs }: Repository): Watched {
+    const loop = startLoop({
+      name: `watch ${name}`,
+      everyMs: Math.max(pollMs, pollMsMin),
+      log,
+      run: async (signal) => {
+        await lookOf(name)(signal);
+      },
+    });
+    return { loop, pollMs };
+  }
+
+  async function forget(name: string): Promise<void> {
+    const gone = watched.get(name);
+    watched.delete(name);
+    await gone?.loop.stop();
+    statuses.delete(name);
+    told.delete(name);
+  }
+
+  let stopped = false;
+  async function refresh(): Promise<void> {
+    const wanted = new Map((await repositories.all()).map((each) => [each.name as string, each]));
+    if (stopped) return;
+    for (const [name, { pollMs }] of watched) {
+      if (wanted.get(name)?.pollMs !== pollMs) await forget(name);
+    }
+    for (const [name, repository] of wanted) {
+      if (!stopped && !watched.has(name)) watched.set(name, watch(repository));
+    }
+  }
+  const keeper = startLoop({ name: "watch", everyMs: refreshMs, log, run: refresh });
+
+  return {
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    look: async (name, signal) => await lookOf(name)(signal),
+    wake: (name) => watched.get(name)?.loop.wake(),
+    statusOf,
+    refresh,
+    async stop() {
+      stopped = true;
+      await keeper.stop();
+      await Promise.all([...watched.values()].map(({ loop }) => loop.stop()));
+    },
+  };
+}
+
+function failing(before: WatchStatus, error: unknown, now: Date): WatchStatus {
+  const code = error instanceof Fault ? error.code : "internal";
+  const detail = (error instanceof Error ? error.message : String(error)).slice(0, 1_000);
+  const since = before.problem?.code === code ? before.problem.since : now;
+  return { ...before, state: "failing", lookedAt: now, problem: { code, detail, since } };
+}
