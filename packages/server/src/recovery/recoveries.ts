@@ -15,7 +15,8 @@ import {
   requireRecovery,
 } from "./recovery-store.ts";
 
-export interface RecoveriesDeps extends Pick<RecoveryLoopDeps, "layers" | "capture" | "reached"> {
+export interface RecoveriesDeps
+  extends Pick<RecoveryLoopDeps, "layers" | "capture" | "resumed" | "reached"> {
   readonly db: Db;
   readonly world: World;
   readonly log: Logger;

@@ -29,6 +29,8 @@ export interface RecoveryLoopDeps extends Omit<RunnerDeps, "progressed"> {
   readonly holder: string;
   /** Told of each phase, possibly twice after a restart. */
   readonly told: RecoveryListener;
+  /** Waits, within bounds, until what was interrupted goes on; returns what was seen. */
+  resumed(recovery: Recovery, signal: AbortSignal): Promise<string>;
 }
 
 const leaseMs = 5_000;
@@ -80,12 +82,13 @@ async function drive(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSign
       () => {},
     );
   }, leaseMs / 3);
+  const until = AbortSignal.any([stopping, lost.signal]);
   try {
     const outcome = await runRecovery(
-      { ...deps, progressed: (...args) => progressed(deps, ...args) },
+      { ...deps, progressed: (...args) => progressed(deps, until, ...args) },
       id,
       lease,
-      AbortSignal.any([stopping, lost.signal]),
+      until,
     );
     await conclude(deps, id, outcome);
   } finally {
@@ -152,6 +155,7 @@ async function fail(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Pr
 
 async function progressed(
   deps: RecoveryLoopDeps,
+  signal: AbortSignal,
   recovery: Recovery,
   done: JournalStep,
   left: readonly JournalStep[],
@@ -167,7 +171,8 @@ async function progressed(
     });
   }
   for (const phase of phasesEnded(done.step.stage, left[0]?.step.stage ?? null)) {
-    await tell(deps, recovery, phase, sayings[phase]);
+    const says = phase === "resumed" ? await deps.resumed(recovery, signal) : sayings[phase];
+    await tell(deps, recovery, phase, says);
   }
 }
 
@@ -175,7 +180,6 @@ const sayings = {
   contained: "The damage is contained: the hand that did it and what depends on it are held",
   restored: "What was changed is back, and runs",
   verified: "The signals are back at their baseline",
-  resumed: "What was held or had failed is delivered again",
 } as const;
 
 async function tell(

@@ -36,6 +36,7 @@ export async function startFakeRoom(
     planner,
     layers,
     capture: async () => {},
+    resumed: async () => "all agents normal",
     told: options.told ?? (async () => {}),
     afterCrash: options.afterCrash ?? "continue",
     ...(options.reached === undefined ? {} : { reached: options.reached }),
