@@ -1,0 +1,60 @@
+import { AckPolicy, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
+import { nanos, nuid } from "@nats-io/transport-node";
+import type { ReadRange } from "../engine.ts";
+import type { StoredMessage } from "../message.ts";
+import { fits } from "../subject.ts";
+import { asking, atLeast, type NatsLink } from "./nats-link.ts";
+import { pull } from "./nats-pull.ts";
+
+const forgottenMs = 10_000;
+const pageMax = 500;
+
+/** Reads a part of a stream by a consumer of its own, which nobody else notices. */
+export async function readStream(
+  link: NatsLink,
+  stream: string,
+  { from, toSeq, subjects, limit }: ReadRange,
+  signal: AbortSignal,
+): Promise<readonly StoredMessage[]> {
+  const connection = await link.connection();
+  const manager = await link.manager();
+  const name = `lastgood-read-${nuid.next()}`;
+  const [subject] = subjects;
+  const filterHere = subjects.length > 1 && !atLeast(link.version(), 2, 10);
+  await asking("read a stream", () =>
+    manager.consumers.add(stream, {
+      name,
+      ack_policy: AckPolicy.None,
+      replay_policy: ReplayPolicy.Instant,
+      inactive_threshold: nanos(forgottenMs),
+      mem_storage: true,
+      num_replicas: 1,
+      ...(typeof from === "number"
+        ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) }
+        : { deliver_policy: DeliverPolicy.StartTime, opt_start_time: from.toISOString() }),
+      ...(subjects.length === 1 && subject !== undefined ? { filter_subject: subject } : {}),
+      ...(subjects.length > 1 && !filterHere ? { filter_subjects: [...subjects] } : {}),
+    }),
+  );
+  const messages: StoredMessage[] = [];
+  try {
+    for (let over = false; !over; ) {
+      const batch = Math.min(pageMax, Math.max(1, limit - messages.length));
+      const end = await pull(
+        connection,
+        { stream, consumer: name, batch, expiresMs: 0 },
+        ({ message, remaining }) => {
+          if (remaining === 0 || (toSeq !== null && message.seq >= toSeq)) over = true;
+          if (toSeq !== null && message.seq > toSeq) return;
+          if (filterHere && !fits(message.subject, subjects)) return;
+          if (messages.length < limit) messages.push(message);
+        },
+        signal,
+      );
+      if (end.status !== 0 || messages.length >= limit) over = true;
+    }
+    return messages;
+  } finally {
+    await asking("end a reading", () => manager.consumers.delete(stream, name));
+  }
+}
