@@ -3,6 +3,8 @@ import { configurationApi } from "./api/configuration.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
+import { messagesApi } from "./api/messages.ts";
+import { notifyApi } from "./api/notify.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { runtimeApi } from "./api/runtime.ts";
 import { signalsApi } from "./api/signals.ts";
@@ -17,6 +19,8 @@ export function createClient(connection: Connection) {
     ...configurationApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
+    ...messagesApi(call),
+    ...notifyApi(call),
     ...recoveryApi(call),
     ...runtimeApi(call),
     ...signalsApi(call),

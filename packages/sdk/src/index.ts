@@ -3,6 +3,8 @@ export * from "./api/configuration.ts";
 export * from "./api/incidents.ts";
 export * from "./api/learning.ts";
 export * from "./api/ledger.ts";
+export * from "./api/messages.ts";
+export * from "./api/notify.ts";
 export * from "./api/recovery.ts";
 export * from "./api/runtime.ts";
 export * from "./api/signals.ts";

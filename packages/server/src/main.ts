@@ -13,7 +13,10 @@ import { createApp } from "./http/server.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
 import { createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
+import { createRuntime } from "./layers/runtime/create-runtime.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
+import { createNotify } from "./notify/create-notify.ts";
+import { createSandboxes } from "./sandbox/sandboxes.ts";
 import { createSignals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
@@ -32,7 +35,8 @@ export interface StartOptions {
 export interface Lastgood {
   readonly url: string;
   readonly db: Db;
-  stop(): Promise<void>;
+  /** Services that Lastgood serves go on without it, unless they are to be stopped as well. */
+  stop(options?: { readonly services?: boolean }): Promise<void>;
 }
 
 export async function startLastgood(options: StartOptions): Promise<Lastgood> {
@@ -60,6 +64,38 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const code = await createCode({ db, world, log, home, configuration });
   closing.add(() => code.stop());
 
+  const notify = createNotify({ db, world, log, configuration });
+  closing.add(() => notify.stop());
+
+  const sandboxes = createSandboxes({
+    world,
+    configuration,
+    mirrors: code.mirrors,
+    adminUrl: store.embedded?.url ?? databaseUrl ?? "",
+    folder: join(home, "sandboxes"),
+    environment: process.env,
+  });
+  closing.add(() => sandboxes.close());
+  await sandboxes.sweep();
+
+  const runtime = createRuntime({
+    ...{ db, world, log, home, configuration },
+    mirrors: code.mirrors,
+    tips: code.watch,
+    mayDeploy: code.admit,
+    environment: process.env,
+  });
+  runtime.onRunning(({ service, at, ok }) =>
+    signals.ingest([
+      {
+        ...{ service, signal: "running", at: at.getTime(), ok, hard: ok ? null : "exit" },
+        ...{ value: null, key: null, dimensions: null },
+      },
+    ]),
+  );
+  const deploying = runtime.start();
+  closing.add(() => deploying.stop());
+
   const app = await createApp({ db, world, log, version: await ownVersion() });
   configRoutes(app, { db, world, configuration });
   ledgerRoutes(app, {
@@ -69,11 +105,20 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   });
 
   signals.routes(app);
+  notify.routes(app);
+  runtime.routes(app);
   codeRoutes(app, { db, world, code });
   barsRoutes(app, { db, world });
   closing.add(() => app.close());
   const url = await app.listen({ host: options.host, port: options.port });
-  return { url, db, stop: () => closing.close() };
+  return {
+    url,
+    db,
+    async stop({ services = false } = {}) {
+      await closing.close();
+      if (services) await runtime.stopServices();
+    },
+  };
 }
 
 function reaching(config: Config, service: string) {

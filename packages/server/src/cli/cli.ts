@@ -3,6 +3,7 @@ import { codeCommands } from "./commands/code.ts";
 import { configCommands } from "./commands/config.ts";
 import { drillCommands } from "./commands/drill.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
+import { pageCommands } from "./commands/pages.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   ledgerCommands(program);
   codeCommands(program);
   recoveryCommands(program);
+  pageCommands(program);
   drillCommands(program);
   runtimeCommands(program);
   signalsCommands(program);
