@@ -13,42 +13,39 @@ export interface PushedCommit {
   readonly id: string;
   readonly agent: string;
   readonly seenAt: Date;
-  readonly barredBy: string | null;
 }
 
-export type DeployAnswer =
+/** Whether commits may go live. `deployable` is the newest of them that may; null for none. */
+export type Admission =
   | { readonly ok: true }
-  | {
-      readonly ok: false;
-      readonly because: string;
-      /** The newest commit before the first held one; null when even the oldest is held. */
-      readonly deployable: string | null;
-    };
+  | { readonly ok: false; readonly because: string; readonly deployable: string | null };
 
-/** Commits oldest first. The first that is barred, or pushed by a contained hand, holds all after it. */
-export function mayDeploy(
+/** Commits oldest first. The first that a contained hand pushed holds itself and all after it. */
+export function admit(
   commits: readonly PushedCommit[],
   containments: readonly Containment[],
-): DeployAnswer {
+): Admission {
   for (const [index, commit] of commits.entries()) {
-    const because = whyHeld(commit, containments);
-    if (because === null) continue;
-    return { ok: false, because, deployable: commits[index - 1]?.id ?? null };
+    const held = containments.find(
+      ({ agent, since }) => agent === commit.agent && commit.seenAt >= since,
+    );
+    if (held === undefined) continue;
+    return {
+      ok: false,
+      because: `${commit.id.slice(0, 7)} was pushed by ${held.agent}, which is contained: ${held.because}`,
+      deployable: commits[index - 1]?.id ?? null,
+    };
   }
   return { ok: true };
 }
 
-function whyHeld(commit: PushedCommit, containments: readonly Containment[]): string | null {
-  const short = commit.id.slice(0, 7);
-  if (commit.barredBy !== null) {
-    return `${short} has the content of a commit that was rolled back (${commit.barredBy}): it stays barred until that incident is closed or an operator lifts the bar`;
-  }
-  const held = containments.find(
-    ({ agent, since }) => agent === commit.agent && commit.seenAt >= since,
-  );
-  return held === undefined
-    ? null
-    : `${short} was pushed by ${held.agent}, which is contained: ${held.because}`;
+/** Of two answers about the same commits (oldest first), the one that lets fewer of them go live. */
+export function stricter(one: Admission, other: Admission, commits: readonly string[]): Admission {
+  if (one.ok) return other;
+  if (other.ok) return one;
+  return commits.indexOf(one.deployable ?? "") <= commits.indexOf(other.deployable ?? "")
+    ? one
+    : other;
 }
 
 /** The change that ends a containment names the change that began it. */
