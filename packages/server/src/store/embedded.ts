@@ -151,17 +151,19 @@ async function adopt(house: House, stopping: AbortSignal): Promise<Launched | nu
     case "living":
   }
   const { pid, port } = found.recorded;
-  const watching = new AbortController();
-  const signal = AbortSignal.any([stopping, watching.signal]);
-  const ended = untilGone(data, pid, signal).then(() => "gone" as const);
-  if (found.recorded.status !== "stopping") {
-    const ready = untilReady(urlOf(password, port), stopping);
-    if ((await Promise.race([ready, ended])) !== "gone") return { pid, port, ended };
+  const asking = new AbortController();
+  const ended = untilGone(data, pid, stopping).then(() => "gone" as const);
+  try {
+    if (found.recorded.status !== "stopping") {
+      const ready = untilReady(urlOf(password, port), asking.signal);
+      if ((await Promise.race([ready, ended])) !== "gone") return { pid, port, ended };
+    }
+    // It was on its way out: let it finish, then start afresh.
+    await ended;
+    return null;
+  } finally {
+    asking.abort();
   }
-  // It was on its way out: let it finish, then start afresh.
-  await ended;
-  watching.abort();
-  return null;
 }
 
 function urlOf(password: string, port: number): string {

@@ -1,13 +1,24 @@
 /**
  * PostgreSQL's binaries, ready to run.
  *
- *   G1. They run from a copy in the home, never from the package: an installer that replaces the package
+ *   G1. They run from the home, never from the package's folder: an installer that replaces the package
  *       under a running server cannot hurt it, and the account that runs them may be unable to read it.
  *   G2. The copy is whole or absent (made aside, then renamed), and named for its version.
  *   G3. Libraries that the package lists as links are linked in the copy; install scripts are not needed.
  */
 import { constants } from "node:fs";
-import { chmod, cp, mkdir, readdir, readFile, rename, rm, symlink } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  link as hardLink,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
 import { arch, platform } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -60,13 +71,8 @@ async function copyEngine(native: string, folder: string): Promise<void> {
   const aside = `${folder}.partial-${process.pid}`;
   try {
     await rm(aside, { recursive: true, force: true });
-    await cp(native, aside, {
-      recursive: true,
-      mode: constants.COPYFILE_FICLONE,
-      filter: (file) => !file.endsWith(".a") && basename(file) !== "pkgconfig",
-    });
-    await link(aside);
-    await openUp(aside);
+    await take(native, aside);
+    await makeListedLinks(aside);
     await rename(aside, folder);
   } catch (cause) {
     await rm(aside, { recursive: true, force: true });
@@ -84,7 +90,7 @@ interface Link {
 }
 
 /** G3. Every listed link stands beside its source. */
-async function link(native: string): Promise<void> {
+async function makeListedLinks(native: string): Promise<void> {
   const links = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8")) as Link[];
   for (const { source, target } of links) {
     const at = join(native, target.replace(/^native\//, ""));
@@ -94,12 +100,39 @@ async function link(native: string): Promise<void> {
   }
 }
 
-/** Readable to the account that runs it, whatever the umask of the package's installer was. */
-async function openUp(folder: string): Promise<void> {
-  await chmod(folder, 0o755);
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) await openUp(path);
-    else if (entry.isFile()) await chmod(path, basename(folder) === "bin" ? 0o755 : 0o644);
+/**
+ * Hard links where the disk allows, which cost nothing and outlive the package; copies elsewhere, and of
+ * files that the account could not read (their installer's umask was strict).
+ */
+async function take(from: string, to: string): Promise<void> {
+  await mkdir(to, { mode: 0o755 });
+  await chmod(to, 0o755);
+  const entries = await readdir(from, { withFileTypes: true });
+  await Promise.all(
+    entries.map(async (entry) => {
+      const { name } = entry;
+      const [source, target] = [join(from, name), join(to, name)];
+      if (name.endsWith(".a") || name === "pkgconfig") return;
+      if (entry.isDirectory()) return await take(source, target);
+      // Links of the package's own are made again from its list.
+      if (!entry.isFile()) return;
+      const wanted = basename(from) === "bin" ? 0o755 : 0o644;
+      const { mode } = await stat(source);
+      if ((mode & wanted & 0o005) === (wanted & 0o005) && (await linked(source, target))) return;
+      await copyFile(source, target, constants.COPYFILE_FICLONE);
+      await chmod(target, wanted);
+    }),
+  );
+}
+
+/** False where the disk or the system does not allow it. */
+async function linked(source: string, target: string): Promise<boolean> {
+  try {
+    await hardLink(source, target);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (["EXDEV", "EPERM", "EACCES", "EMLINK", "ENOTSUP"].includes(code)) return false;
+    throw error;
   }
 }

@@ -12,6 +12,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Fault } from "../fault.ts";
 
 export interface FolderLock {
+  /** A second call does nothing. */
   release(): void;
 }
 
@@ -34,7 +35,11 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
   const told = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   await writeFile(holder, `${JSON.stringify(told)}\n`, { mode: 0o600 });
-  return { release: () => database.close() };
+  return {
+    release() {
+      if (database.isOpen) database.close();
+    },
+  };
 }
 
 function openLock(folder: string): DatabaseSync {

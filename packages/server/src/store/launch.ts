@@ -115,10 +115,13 @@ async function launchOnce(
   });
   failed.catch(() => {});
   const url = `postgres://lastgood:${password}@127.0.0.1:${port}/postgres`;
+  const asking = new AbortController();
   try {
-    await Promise.race([untilReady(url, signal), failed]);
+    const ready = untilReady(url, AbortSignal.any([signal, asking.signal]));
+    await Promise.race([ready, failed]);
   } catch (error) {
-    if (child.pid !== undefined && child.exitCode === null) await stopPostmaster(data, child.pid);
+    asking.abort();
+    if (child.pid !== undefined) await stopPostmaster(data, child.pid);
     throw error;
   }
   return { pid: child.pid ?? -1, port, ended };

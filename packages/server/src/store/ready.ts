@@ -17,13 +17,13 @@ const notYet = new Set([
   "57P03",
 ]);
 
-/** Resolves at the first answer. `store_unreachable` when none comes, or one that no waiting changes. */
+/** Resolves at the first answer, or when nobody asks any more. `store_unreachable` when none comes, or one that no waiting changes. */
 export async function untilReady(url: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + readyMsMax;
   for (;;) {
     const failure = await attempt(url);
-    if (failure === null) return;
-    if (!notYet.has(failure.code ?? "") || Date.now() > deadline || signal.aborted) {
+    if (failure === null || signal.aborted) return;
+    if (!notYet.has(failure.code ?? "") || Date.now() > deadline) {
       throw new Fault(
         "store_unreachable",
         `The embedded PostgreSQL does not let us in (${failure.message}): see postgres.log in its home. If its password file was lost, put it back from a copy.`,
