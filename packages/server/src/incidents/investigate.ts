@@ -1,0 +1,330 @@
+/**
+ * Finds what did it: contrast, reruns, reports and peers are observed at the same time, and weighed
+ * again whenever one of them says something new, until it is plain, or the time is up.
+ *
+ *     incident ─> suspects (ledger) ─┬─> contrast, reports, peers   every half second
+ *                                    └─> reruns, line by line       two sandboxes at a time
+ *                                              │
+ *                                         table of suspects ─> judgement
+ *
+ *   V1. Nothing here moves the world, and nothing here decides: it returns a judgement.
+ *   V2. What was rerun is in the store before it counts, so a restart repeats none of it.
+ *   V3. Bounded by `splitWithin`; a bundle counts as one only when that time did not split it.
+ */
+import type { Configuration } from "../config/config.ts";
+import type { Mirrors } from "../git/mirror.ts";
+import { recordEvent } from "../ledger/timeline.ts";
+import type { Sandboxes } from "../sandbox/sandbox.ts";
+import type { Db } from "../store/database.ts";
+import { type Lease, requireLease } from "../store/lease.ts";
+import type { World } from "../world.ts";
+import type { Judgement } from "./act-ladder.ts";
+import { type Line, untried, withRun } from "./bisection.ts";
+import { type EvidenceBoard, lineWeights, type Weighing, weigh } from "./evidence-board.ts";
+import { gather, type LineWork, linesOf, peersOf, type Suspected, slackOf } from "./gather.ts";
+import type { Investigating, Symptom } from "./incident.ts";
+import { showingAround, symptomsOf } from "./incident-store.ts";
+import { ownName } from "./moves.ts";
+import type { Contrast, SignalSource } from "./neighbours.ts";
+import { rerun } from "./reruns.ts";
+import { witnessAt } from "./suspects.ts";
+import { checkHistory, putRerun, putSuspects, rerunsOf } from "./triage-store.ts";
+
+export interface InvestigateDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly configuration: Configuration;
+  readonly signals: SignalSource;
+  readonly mirrors: Mirrors;
+  readonly sandboxes: Sandboxes;
+}
+
+/** What an investigation ends with. */
+export interface Finding {
+  readonly symptoms: readonly Symptom[];
+  readonly suspected: readonly Suspected[];
+  readonly weighing: Weighing;
+  readonly judgement: Judgement;
+  /** Revisions that lie before the convicted one: the check's runs there tell its flake rate. */
+  readonly knownGood: readonly string[];
+}
+
+const observeEveryMs = 500;
+/** How long the other observations may take to settle where no rerun can say more. */
+const settleMs = 5_000;
+/** The ledger may learn of a deploy a moment after its damage shows. */
+const lateLedgerMs = 3_000;
+/** A shared cause shows everywhere within this time. */
+const aroundMs = 120_000;
+const exposuresObserved = 12;
+const symptomsCompared = 3;
+
+export async function investigate(
+  deps: InvestigateDeps,
+  incident: Investigating,
+  lease: Lease,
+  stopping: AbortSignal,
+): Promise<Finding> {
+  const { db, configuration, world } = deps;
+  const config = configuration.current();
+  const over = new AbortController();
+  const deadline = AbortSignal.timeout(config.triage.splitWithin);
+  const signal = AbortSignal.any([stopping, deadline, over.signal]);
+  const { service, onset } = incident;
+  const suspected = await gatherPatiently(deps, incident, signal);
+  const symptoms = await symptomsOf(db, incident.id);
+  const board: EvidenceBoard = {
+    suspected,
+    contrasts: new Map(),
+    reporters: new Map(),
+    reruns: new Map(),
+    peers: { watched: 0, showing: [] },
+    onset,
+    slackMs: slackOf(config, service),
+  };
+  const thresholds = config.triage;
+  const isPlain = () => weigh(board).judge(thresholds, false).rung === "act";
+  const record = async () => {
+    const { rows, assessment } = weigh(board);
+    await db.begin(async (tx) => {
+      await requireLease(tx, lease);
+      await putSuspects(tx, incident.id, rows, assessment.none, world.now());
+    });
+  };
+
+  await observe(deps, incident, board, symptoms);
+  await record();
+  await tellSuspects(deps, incident, suspected);
+  const learned = async () => {
+    await record();
+    if (isPlain()) over.abort();
+  };
+  const sides = await Promise.allSettled([
+    untilOver(over, () => observeUntil(deps, incident, board, symptoms, signal, learned)),
+    untilOver(over, async () => {
+      await rerunLines(deps, incident, board, signal, learned);
+      if (isPlain()) return;
+      await waitForRest(board, over.signal, AbortSignal.any([stopping, deadline]));
+    }),
+  ]);
+  const broken = sides.find((side) => side.status === "rejected");
+  if (broken !== undefined) throw broken.reason;
+  stopping.throwIfAborted();
+  await record();
+  const weighing = weigh(board);
+  const judgement = weighing.judge(thresholds, true);
+  return { symptoms, suspected, weighing, judgement, knownGood: goodBefore(board, judgement) };
+}
+
+/** Runs one side of the investigation; when it ends, or breaks, so does the other. */
+async function untilOver(over: AbortController, side: () => Promise<void>): Promise<void> {
+  try {
+    await side();
+  } finally {
+    over.abort();
+  }
+}
+
+/** Looks again for a few seconds while there is nobody to suspect: the ledger may be a moment behind. */
+async function gatherPatiently(
+  { db, world, configuration }: InvestigateDeps,
+  { service, onset }: Investigating,
+  signal: AbortSignal,
+): Promise<readonly Suspected[]> {
+  const until = Date.now() + lateLedgerMs;
+  for (;;) {
+    const config = configuration.current();
+    const found = await gather(db, config, { service, onset, asOf: world.now() });
+    if (found.length > 0 || Date.now() >= until || signal.aborted) return found;
+    await pause(observeEveryMs, signal);
+  }
+}
+
+async function observeUntil(
+  deps: InvestigateDeps,
+  incident: Investigating,
+  board: EvidenceBoard,
+  symptoms: readonly Symptom[],
+  signal: AbortSignal,
+  observed: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(observeEveryMs, signal);
+    if (signal.aborted) return;
+    await observe(deps, incident, board, symptoms);
+    await observed();
+  }
+}
+
+/** Contrast and reports per moment of exposure, and what the peers show. */
+async function observe(
+  { db, signals, configuration }: InvestigateDeps,
+  { id, service, onset }: Investigating,
+  board: EvidenceBoard,
+  symptoms: readonly Symptom[],
+): Promise<void> {
+  const compared = symptoms
+    .filter((symptom) => symptom.service === service)
+    .slice(0, symptomsCompared);
+  const moments = [...new Set(board.suspected.map((each) => each.exposedAt.getTime()))];
+  for (const moment of moments.slice(0, exposuresObserved)) {
+    const exposedAt = new Date(moment);
+    const contrasts = await Promise.all(
+      compared.map(({ rule }) => signals.contrast(service, rule, exposedAt)),
+    );
+    const contrast = meanOf(contrasts.filter((each) => each !== null));
+    if (contrast !== null) board.contrasts.set(moment, contrast);
+    board.reporters.set(moment, await signals.reporters(service, exposedAt));
+  }
+  const failing = symptoms.map((each) => each.service);
+  const peers = peersOf(configuration.current(), failing, board.suspected);
+  const names = [...new Set(symptoms.map((each) => each.signal))];
+  const showing = await showingAround(db, id, names, onset, aroundMs);
+  board.peers = { watched: peers.length, showing: showing.filter((each) => peers.includes(each)) };
+}
+
+/** The mean of e-values is an e-value: several symptoms are not several chances. */
+function meanOf(contrasts: readonly Contrast[]): Contrast | null {
+  const strongest = contrasts.toSorted((one, other) => other.evidence - one.evidence)[0];
+  if (strongest === undefined) return null;
+  const sum = contrasts.reduce((total, each) => total + each.evidence, 0);
+  return { ...strongest, evidence: sum / contrasts.length };
+}
+
+/** Reruns the lines one after the other, the nearest service's first. */
+async function rerunLines(
+  deps: InvestigateDeps,
+  incident: Investigating,
+  board: EvidenceBoard,
+  signal: AbortSignal,
+  learned: () => Promise<void>,
+): Promise<void> {
+  const { configuration } = deps;
+  const { lines, without } = await linesOf(
+    configuration.current(),
+    deps,
+    incident.service,
+    board.suspected,
+  );
+  for (const reason of without) await tellRerun(deps, incident, reason);
+  const starts = await Promise.all(lines.map((work) => startOf(deps, incident, board, work)));
+  for (const { work, line } of starts) board.reruns.set(work, line);
+  await learned();
+  for (const { work, line } of starts) {
+    if (signal.aborted) return;
+    const end = await rerun({
+      service: work.service,
+      revisions: [work.line.base, ...work.line.revisions],
+      line,
+      sandboxes: deps.sandboxes,
+      weights: () => lineWeights(board, work),
+      signal,
+      async onRun(_, run, now) {
+        await putRerun(deps.db, incident.id, work.repository, run);
+        board.reruns.set(work, now);
+        await learned();
+      },
+    });
+    if (end.why === "no-sandbox") await tellRerun(deps, incident, end.says);
+  }
+}
+
+/** The line with what an investigation that was cut off had already rerun (V2). */
+async function startOf(
+  { db }: InvestigateDeps,
+  { id }: Investigating,
+  board: EvidenceBoard,
+  work: LineWork,
+): Promise<{ work: LineWork; line: Line }> {
+  const revisions = [work.line.base, ...work.line.revisions];
+  const history = await checkHistory(db, work.service);
+  let line: Line = {
+    tallies: revisions.map((revision) =>
+      // Nothing can be run before a root commit: asked often enough, it says.
+      revision === null ? { ...untried, cannotTell: 2 } : untried,
+    ),
+    history,
+    weights: lineWeights(board, work),
+  };
+  for (const run of await rerunsOf(db, id)) {
+    const position = run.service === work.service ? revisions.indexOf(run.revision) : -1;
+    if (position >= 0) line = withRun(line, position, run.outcome);
+  }
+  return { work, line };
+}
+
+/**
+ * After the reruns: as long as contrast is all that a rerun's suspect still lacks, the whole time that is
+ * left; otherwise only until the observations have settled.
+ */
+async function waitForRest(
+  board: EvidenceBoard,
+  over: AbortSignal,
+  bound: AbortSignal,
+): Promise<void> {
+  const until = Date.now() + settleMs;
+  while (!over.aborted && !bound.aborted) {
+    const [top] = weigh(board).assessment.suspects;
+    const lacksContrast =
+      top !== undefined && top.factors.rerun >= witnessAt && top.factors.contrast < witnessAt;
+    if (!lacksContrast && Date.now() >= until) return;
+    await pause(observeEveryMs, AbortSignal.any([over, bound]));
+  }
+}
+
+function goodBefore(board: EvidenceBoard, judgement: Judgement): readonly string[] {
+  const [guilty, ...others] = judgement.changes;
+  if (judgement.rung !== "act" || guilty === undefined || others.length > 0) return [];
+  const commit = board.suspected.find(({ change }) => change.id === guilty)?.change.to ?? "";
+  return [...board.reruns.keys()].flatMap(({ line }) => {
+    const at = line.suspects.findIndex((held) => held.includes(commit));
+    const before = at < 0 ? [] : [line.base, ...line.revisions.slice(0, at)];
+    return before.filter((revision) => revision !== null);
+  });
+}
+
+async function tellSuspects(
+  { db, world }: InvestigateDeps,
+  { id }: Investigating,
+  suspected: readonly Suspected[],
+): Promise<void> {
+  const agents = [...new Set(suspected.map(({ change }) => change.agent))];
+  await recordEvent(db, id, {
+    at: world.now(),
+    actor: ownName,
+    event: "suspects.found",
+    text:
+      suspected.length === 0
+        ? "nothing that could reach it went live before it began"
+        : `${suspected.length} change${suspected.length === 1 ? "" : "s"} by ${agents.join(", ")}`,
+    details: { changes: suspected.map(({ change }) => change.id) },
+    key: `suspects-${suspected.length}`,
+  });
+}
+
+async function tellRerun(
+  { db, world }: InvestigateDeps,
+  { id }: Investigating,
+  text: string,
+): Promise<void> {
+  await recordEvent(db, id, {
+    at: world.now(),
+    actor: ownName,
+    event: "rerun.impossible",
+    text,
+    key: `rerun-${text.slice(0, 200)}`,
+  });
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,176 @@
+/**
+ * Runs a service's check along a line of revisions, in sandboxes, until it is known which one first
+ * fails, or nothing more can be learned, or the time is up.
+ *
+ *   N1. At most `lanes` sandboxes are open at a time, each in a lane of its own; all are closed at the end.
+ *   N2. A lane stays in its sandbox while that teaches more for its cost than opening another would.
+ *   N3. Every run is handed to `onRun` before the next one is chosen: a restart repeats none.
+ *   N4. A sandbox that cannot be opened at all says nothing of its revision; the second failure ends it.
+ */
+import type { CheckRun, Sandbox, Sandboxes } from "../sandbox/sandbox.ts";
+import { believe, chooseRevision, isSettled, type Line, withRun } from "./bisection.ts";
+
+export interface RerunRequest {
+  readonly service: string;
+  /** Null: there is no such revision (the parent of a root commit), and it is never chosen. */
+  readonly revisions: readonly (string | null)[];
+  readonly line: Line;
+  readonly sandboxes: Sandboxes;
+  /** How likely each suspect is by everything but the reruns, as it stands now. */
+  weights(): readonly number[];
+  onRun(position: number, run: CheckRun, line: Line): Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+export interface RerunEnd {
+  readonly line: Line;
+  readonly why: "settled" | "learned-all" | "time" | "no-sandbox";
+  readonly says: string;
+}
+
+const lanes = 2;
+const openingCost = 3;
+const runsMax = 80;
+const failuresMax = 2;
+
+export async function rerun(request: RerunRequest): Promise<RerunEnd> {
+  const board = new Board(request);
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, () => board.runLane()));
+  const broken = ended.find((each) => each.status === "rejected");
+  if (broken !== undefined) throw broken.reason;
+  return board.end();
+}
+
+interface Held {
+  readonly position: number;
+  readonly sandbox: Sandbox;
+}
+
+class Board {
+  readonly #request: RerunRequest;
+  /** Aborts what is under way once its answer no longer matters. */
+  readonly #over = new AbortController();
+  readonly #signal: AbortSignal;
+  #line: Line;
+  #runs = 0;
+  readonly #failures: string[] = [];
+  /** Positions at which a lane is at work now. */
+  readonly #underWay = new Set<number>();
+  /** Resolved and renewed whenever a lane learned something: an idle lane looks again then. */
+  #learned = Promise.withResolvers<void>();
+
+  constructor(request: RerunRequest) {
+    this.#request = request;
+    this.#signal = AbortSignal.any([request.signal, this.#over.signal]);
+    this.#line = request.line;
+    if (this.#isOver()) this.#over.abort();
+  }
+
+  async runLane(): Promise<void> {
+    let held: Held | null = null;
+    const closing: Promise<void>[] = [];
+    try {
+      while (!this.#signal.aborted) {
+        const position = this.#choose(held?.position ?? null);
+        if (position === null) {
+          if (this.#underWay.size === 0) return;
+          await this.#learned.promise;
+          continue;
+        }
+        this.#underWay.add(position);
+        if (held !== null && held.position !== position) {
+          closing.push(closeSandbox(held.sandbox));
+          held = null;
+        }
+        held ??= await this.#open(position);
+        const run = held === null ? null : await this.#check(held);
+        if (run !== null) await this.#take(position, run);
+        this.#leave(position);
+      }
+    } finally {
+      this.#over.abort();
+      this.#learned.resolve();
+      if (held !== null) closing.push(closeSandbox(held.sandbox));
+      await Promise.all(closing);
+    }
+  }
+
+  end(): RerunEnd {
+    const line = this.#line;
+    if (isSettled(line, believe(line))) {
+      return { line, why: "settled", says: "the reruns agree" };
+    }
+    if (this.#failures.length >= failuresMax) {
+      const says = `no sandbox could be opened: ${this.#failures.at(-1) ?? ""}`.slice(0, 500);
+      return { line, why: "no-sandbox", says };
+    }
+    if (this.#request.signal.aborted) {
+      return { line, why: "time", says: "the time for reruns was up" };
+    }
+    return { line, why: "learned-all", says: "further reruns would teach nothing" };
+  }
+
+  #isOver(): boolean {
+    return (
+      this.#runs >= runsMax ||
+      this.#failures.length >= failuresMax ||
+      isSettled(this.#line, believe(this.#line))
+    );
+  }
+
+  #choose(held: number | null): number | null {
+    this.#line = { ...this.#line, weights: this.#request.weights() };
+    return chooseRevision(this.#line, {
+      open: new Set(held === null ? [] : [held]),
+      underWay: [...this.#underWay],
+      opening: openingCost,
+    });
+  }
+
+  async #open(position: number): Promise<Held | null> {
+    const { sandboxes, service, revisions } = this.#request;
+    const revision = revisions[position];
+    if (revision === null || revision === undefined) {
+      throw new Error(`position ${position} of the line has no revision`);
+    }
+    try {
+      return { position, sandbox: await sandboxes.open(service, revision, this.#signal) };
+    } catch (error) {
+      return this.#failed(position, error);
+    }
+  }
+
+  async #check({ position, sandbox }: Held): Promise<CheckRun | null> {
+    try {
+      const run = await sandbox.check(this.#signal);
+      // A check that was cut off says nothing.
+      return this.#signal.aborted ? null : run;
+    } catch (error) {
+      return this.#failed(position, error);
+    }
+  }
+
+  async #take(position: number, run: CheckRun): Promise<void> {
+    this.#runs += 1;
+    this.#line = withRun(this.#line, position, run.outcome);
+    await this.#request.onRun(position, run, this.#line);
+  }
+
+  #leave(position: number): void {
+    this.#underWay.delete(position);
+    if (this.#isOver()) this.#over.abort();
+    this.#learned.resolve();
+    this.#learned = Promise.withResolvers<void>();
+  }
+
+  #failed(position: number, error: unknown): null {
+    if (this.#signal.aborted) return null;
+    this.#failures.push(error instanceof Error ? error.message : String(error));
+    this.#line = withRun(this.#line, position, "cannot-tell");
+    return null;
+  }
+}
+
+async function closeSandbox(sandbox: Sandbox): Promise<void> {
+  await sandbox[Symbol.asyncDispose]();
+}
