@@ -27,11 +27,12 @@ export interface BaselineLayerDeps {
   attend(services: ReadonlySet<string>, forMs: number): void;
   /** Names of the rules that said regression or drift at or after that moment. */
   alarmedSince(rules: readonly string[], since: Date): Promise<ReadonlySet<string>>;
+  /** How long fresh samples are waited for. Default: at least 30 s, and 25 of the signal's own pauses. */
   readonly deadlineMs?: number;
 }
 
 const freshMin = 20;
-const deadlineDefaultMs = 30_000;
+const deadlineMinMs = 30_000;
 const deadlineMaxMs = 300_000;
 const lookEveryMs = 25;
 const hourMs = 3_600_000;
@@ -76,14 +77,14 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
     const services = new Set<string>(action.services);
     const onset = new Date(action.onset);
     const watches = watchesOf(action.services);
+    const began = world.now().getTime();
+    engine.restartRun(services);
     const alarmed = await deps.alarmedSince(
       watches.map(({ rule }) => rule.name),
       new Date(onset.getTime() - 1_000),
     );
     const required = (watch: Watch) => alarmed.size === 0 || alarmed.has(watch.rule.name);
-    const began = world.now().getTime();
     const waitMs = deadlineOf(watches.filter(required));
-    engine.restartRun(services);
     deps.attend(services, waitMs);
     const look = () =>
       watches.map((watch) => findingOf(memory, watch, onset.getTime(), began, required(watch)));
@@ -96,8 +97,9 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
   }
 
   function deadlineOf(watches: readonly Watch[]): number {
+    if (deps.deadlineMs !== undefined) return deps.deadlineMs;
     const slowest = Math.max(0, ...watches.map(({ state }) => spacingMs(state.whole.rate) ?? 0));
-    return Math.min(deadlineMaxMs, Math.max(deps.deadlineMs ?? deadlineDefaultMs, 25 * slowest));
+    return Math.min(deadlineMaxMs, Math.max(deadlineMinMs, freshMin * 1.25 * slowest));
   }
 
   return {

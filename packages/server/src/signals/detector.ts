@@ -7,7 +7,8 @@
  *   D1. Streaming: the state is bounded whatever the rate, and is plain JSON.
  *   D2. Deterministic: the same observations in the same order give the same states and judgements.
  *   D3. A regression needs evidence, *and* a sustained window below the floor, *and* failures of three
- *       executions, *and* `minSamples`. Missing data can only take away from these.
+ *       executions, *and* `minSamples`, and begins with a bad sample, never a good one. Missing data can
+ *       only take away from these.
  *   D4. The regression ends when as many samples as it took to find it (20 to 200) lie at the floor or
  *       above; the evidence then starts anew, so that old damage never adds to new.
  */
@@ -150,7 +151,7 @@ export function observe(
   observeLateOnset(state.lateOnset, m, x, given);
   observeSustain(state.sustain, x, at, settings.sustainMs);
   learn(state.baseline, x, at, logRun(state.lateOnset) < logSuspicious, settings.delta);
-  if (state.alarm === null) raise(state, settings, m, sharers);
+  if (state.alarm === null) raise(state, settings, { m, x, sharers });
   else clear(state, settings, m);
   return kindOf(state, settings);
 }
@@ -163,14 +164,18 @@ export function kindOf(state: DetectorState, settings: DetectorSettings): Detect
   return "hold";
 }
 
-function raise(state: DetectorState, settings: DetectorSettings, m: number, sharers: number): void {
+function raise(
+  state: DetectorState,
+  settings: DetectorSettings,
+  { m, x, sharers }: { m: number; x: number; sharers: number },
+): void {
   const at = state.lastAt;
   if (!isConfirmed(state, settings, m, sharers)) {
     state.confirmedAt = 0;
     return;
   }
   if (state.confirmedAt === 0) state.confirmedAt = at;
-  if (at - state.confirmedAt < settings.fixWithinMs) return;
+  if (x >= m || at - state.confirmedAt < settings.fixWithinMs) return;
   const onset = onsetOf(state.lateOnset) ?? at;
   const { n } = levelSince(state.sustain, onset);
   state.alarm = {

@@ -30,8 +30,8 @@ export function newFloor(): FloorState {
 
 /** Takes in one observation `x` in [0,1], held to the floor `m` <= .999. */
 export function observeFloor({ logK }: FloorState, m: number, x: number): void {
-  for (const [j, fraction] of betFractions.entries()) {
-    logK[j] = (logK[j] ?? 0) + Math.log1p(gain(fraction, m, x));
+  for (let j = 0; j < betFractions.length; j++) {
+    logK[j] = (logK[j] ?? 0) + Math.log1p(gain(betFractions[j] ?? 0, m, x));
   }
 }
 

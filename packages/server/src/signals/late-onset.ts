@@ -32,8 +32,8 @@ export function newLateOnset(): LateOnsetState {
 /** Takes in one observation `x` in [0,1] made at `at`, held to the floor `m` <= .999. */
 export function observeLateOnset(state: LateOnsetState, m: number, x: number, at: number): void {
   const { logR, logC, since } = state;
-  for (const [j, fraction] of betFractions.entries()) {
-    const step = Math.log1p(gain(fraction, m, x));
+  for (let j = 0; j < betFractions.length; j++) {
+    const step = Math.log1p(gain(betFractions[j] ?? 0, m, x));
     logR[j] = logOnePlusExp(logR[j] ?? logZero) + step;
     const before = logC[j] ?? 0;
     if (before <= 0) since[j] = at;

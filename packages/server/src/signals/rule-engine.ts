@@ -111,12 +111,15 @@ export function createRuleEngine({ world, writer, memory, desk }: RuleEngineDeps
   }
 
   function ingest(samples: readonly Sample[]): { unjudged: number; late: number } {
-    const before = { ...counts };
-    for (const sample of samples) take(sample);
-    return { unjudged: counts.unjudged - before.unjudged, late: counts.late - before.late };
+    const { late } = counts;
+    let unjudged = 0;
+    for (const sample of samples) if (!judgeOne(sample)) unjudged += 1;
+    counts.unjudged += unjudged;
+    return { unjudged, late: counts.late - late };
   }
 
-  function take(sample: Sample): void {
+  /** False when no rule judges it. */
+  function judgeOne(sample: Sample): boolean {
     counts.samples += 1;
     const key = signalKey(sample);
     if (!memory.keep(sample)) counts.untracked += 1;
@@ -136,7 +139,7 @@ export function createRuleEngine({ world, writer, memory, desk }: RuleEngineDeps
       announce(watch);
       for (const listener of judged) listener(watch);
     }
-    if (!isJudged) counts.unjudged += 1;
+    return isJudged;
   }
 
   function watchesFor(key: string, sample: Sample): readonly Watch[] {
@@ -188,7 +191,12 @@ export function createRuleEngine({ world, writer, memory, desk }: RuleEngineDeps
 
   return {
     configure,
+    /** Takes in what others observed, and says how much of it no rule judges. */
     ingest,
+    /** Takes in what Lastgood measured itself, whether or not a rule asks for it. */
+    take(samples: readonly Sample[]): void {
+      for (const sample of samples) judgeOne(sample);
+    },
     counts,
     isSilent,
     /** Says of silent rules that there is too little to say. */

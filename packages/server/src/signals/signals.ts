@@ -68,6 +68,8 @@ export interface SignalsDeps {
   readonly world: World;
   readonly log: Logger;
   readonly configuration: Configuration;
+  /** How long a check of the baseline waits for fresh samples. Default: by the signals' pace. */
+  readonly baselineDeadlineMs?: number;
 }
 
 const turnMs = 1_000;
@@ -92,7 +94,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
     read: engine.read,
     record: writer.verdict,
   });
-  const probes = createProbeLoop({ world, take: (samples) => void engine.ingest(samples) });
+  const probes = createProbeLoop({ world, take: engine.take });
 
   const since = new Date(world.now().getTime() - bucketsKeptMs);
   memory.restore(await loadBuckets(db, since), await loadChunks(db));
@@ -233,6 +235,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       memory,
       attend: probes.attend,
       alarmedSince: (rules, from) => findAlarmedSince(db, rules, from),
+      ...(deps.baselineDeadlineMs === undefined ? {} : { deadlineMs: deps.baselineDeadlineMs }),
     }),
     routes: (app) =>
       signalsRoutes(app, {

@@ -1,32 +1,112 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { startServer } from "../support/server.ts";
 import { startSlowService } from "./slow-service.ts";
 import { until } from "./until.ts";
 
-function configFor(url: string, probe: Record<string, unknown>) {
-  return { services: { "content-api": { url, probes: { reads: { path: "/reads", ...probe } } } } };
+function configFor(url: string, probes: Record<string, unknown>) {
+  return { services: { "content-api": { url, probes } } };
 }
 
-test("a service that goes from 12 ms to over a second is a regression within 5 s, dated after it", async () => {
-  await using service = await startSlowService();
-  service.delayMs = 12;
-  await using server = await startServer(
-    configFor(service.url, { every: "250ms", timeout: "2s", slo: "150ms" }),
-  );
-  const rule = async () => (await server.client.rule("content-api.reads")).rule;
-  await until("a floor", async () => (await rule()).floor !== null);
-  assert.equal((await rule()).verdict === "regression", false);
+// Each waits for real time to pass, on a server and a service of its own.
+describe("probes", { concurrency: true }, () => {
+  test("a service that goes from 12 ms to over a second is found after 17 bad samples, dated after the cause, and ends when it is mended", async () => {
+    await using service = await startSlowService();
+    service.delayMs = 12;
+    await using server = await startServer(
+      configFor(service.url, { reads: { path: "/reads", every: "100ms", slo: "80ms" } }),
+    );
+    const rule = async () => (await server.client.rule("content-api.reads")).rule;
+    await until("a floor", async () => (await rule()).floor !== null);
 
-  const injected = Date.now();
-  service.delayMs = 1_200;
-  const regressed = await until("a regression", async () => {
-    const now = await rule();
-    return now.verdict === "drift" ? now : null;
+    const injected = Date.now();
+    service.delayMs = 1_200;
+    const regressed = await until("a regression", async () => {
+      const now = await rule();
+      return now.verdict === "drift" ? now : null;
+    });
+    const tookMs = Date.now() - injected;
+    assert.ok(tookMs <= 3_500, `detected after ${tookMs} ms`);
+    const onset = Date.parse(regressed.onset ?? "");
+    // A request that was under way when the service turned slow began before it.
+    assert.ok(onset >= injected - 50, `the onset is ${injected - onset} ms before the cause`);
+    assert.ok(onset <= injected + 1_000, "and not long after it");
+    assert.equal(service.seen.atOnceMax, 1, "a hanging service is not piled upon");
+    assert.ok((await server.client.signals()).counts.probesSkipped > 0);
+
+    service.delayMs = 12;
+    await until("the end of it", async () => (await rule()).verdict === "hold");
   });
-  const tookMs = Date.now() - injected;
-  assert.ok(tookMs <= 5_000, `detected after ${tookMs} ms`);
-  assert.ok(Date.parse(regressed.onset ?? "") >= injected, "the onset is not before the cause");
-  assert.ok(Date.parse(regressed.onset ?? "") <= injected + 1_000, "and not long after it");
-  assert.equal(service.seen.atOnceMax, 1, "a hanging service is not piled upon");
+
+  test("a health probe alarms after three failures in a row, and looks closer to see them", async () => {
+    await using service = await startSlowService();
+    await using server = await startServer(
+      configFor(service.url, { health: { path: "/health", every: "2s" } }),
+    );
+    const rule = async () => (await server.client.rule("content-api.health")).rule;
+    await until("the first sample", async () => (await rule()).samples > 0, 2_000);
+    assert.equal((await rule()).verdict, "hold");
+    service.status = 500;
+    await until("three failures", async () => (await rule()).verdict === "drift", 6_000);
+    assert.ok((await rule()).samples < 6, "three failures were enough");
+    assert.equal((await rule()).detector, "hard");
+  });
+
+  test("a service that hangs gives bad samples at the probe's pace once its timeout has passed", async () => {
+    await using service = await startSlowService();
+    await using server = await startServer(
+      configFor(service.url, { health: { path: "/health", every: "100ms", timeout: "600ms" } }),
+    );
+    const rule = async () => (await server.client.rule("content-api.health")).rule;
+    await until("a good sample", async () => (await rule()).verdict === "hold");
+    const hung = Date.now();
+    service.delayMs = Number.POSITIVE_INFINITY;
+    await until("three bad samples", async () => (await rule()).verdict === "drift");
+    const tookMs = Date.now() - hung;
+    assert.ok(tookMs < 3 * 600, `found after ${tookMs} ms, before three timeouts have passed`);
+    assert.equal(service.seen.atOnceMax, 1);
+  });
+
+  test("a service that was never seen well is not a regression", async () => {
+    await using service = await startSlowService();
+    service.status = 503;
+    await using server = await startServer(
+      configFor(service.url, { health: { path: "/health", every: "50ms" } }),
+    );
+    const rule = async () => (await server.client.rule("content-api.health")).rule;
+    const seen = await until("ten samples", async () => {
+      const now = await rule();
+      return now.samples >= 10 ? now : null;
+    });
+    assert.equal(seen.verdict, "insufficient");
+  });
+
+  test("a probe reads numbers from the answer, and a connection of its own each time", async () => {
+    await using service = await startSlowService();
+    service.body = JSON.stringify({ revision: "b8e4d12", queue: { depth: 7 }, name: "x" });
+    const probe = {
+      path: "/health",
+      every: "50ms",
+      read: { queue_depth: "/queue/depth", missing: "/nothing", not_a_number: "/name" },
+      revision: "/revision",
+    };
+    const config = {
+      ...configFor(service.url, { health: probe }),
+      rules: {
+        queue: { service: "content-api", signal: "queue_depth", good: { atMost: 10 } },
+        missing: { service: "content-api", signal: "missing", good: { atMost: 10 } },
+        text: { service: "content-api", signal: "not_a_number", good: { atMost: 10 } },
+      },
+    };
+    await using server = await startServer(config);
+    const rule = async (name: string) => (await server.client.rule(name)).rule;
+    const queue = await until("samples of the queue", async () => {
+      const now = await rule("queue");
+      return now.samples >= 5 ? now : null;
+    });
+    assert.equal(queue.verdict, "insufficient");
+    assert.equal((await rule("missing")).samples, 0);
+    assert.equal((await rule("text")).samples, 0);
+    assert.ok(service.seen.requests >= 5);
+  });
 });
