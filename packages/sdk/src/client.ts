@@ -8,6 +8,7 @@ import { notifyApi } from "./api/notify.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { runtimeApi } from "./api/runtime.ts";
 import { signalsApi } from "./api/signals.ts";
+import { stateApi } from "./api/state.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
@@ -24,6 +25,7 @@ export function createClient(connection: Connection) {
     ...recoveryApi(call),
     ...runtimeApi(call),
     ...signalsApi(call),
+    ...stateApi(call),
   };
 }
 

@@ -43,6 +43,9 @@ export const faults = {
   schema_too_new: { status: 409, exit: 5, retry: "never" },
   already_open: { status: 409, exit: 5, retry: "never" },
 
+  not_healthy: { status: 409, exit: 5, retry: "later" },
+  command_failed: { status: 502, exit: 6, retry: "later" },
+
   layer_unreachable: { status: 503, exit: 6, retry: "later" },
   store_unreachable: { status: 503, exit: 6, retry: "later" },
   server_unreachable: { status: 503, exit: 6, retry: "later" },

@@ -13,7 +13,10 @@ import { createApp } from "./http/server.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
 import { createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
+import { createMessages } from "./layers/messages/messages.ts";
+import { messagesRoutes } from "./layers/messages/messages-routes.ts";
 import { createRuntime } from "./layers/runtime/create-runtime.ts";
+import { createState } from "./layers/state/state.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
 import { createNotify } from "./notify/create-notify.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
@@ -61,8 +64,13 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const signals = await createSignals({ db, world, log, configuration });
   closing.add(() => signals.stop());
 
+  const messages = await createMessages({ db, world, log, configuration });
+  closing.add(() => messages.stop());
+
   const code = await createCode({ db, world, log, home, configuration });
   closing.add(() => code.stop());
+
+  const state = createState({ db, world, configuration });
 
   const notify = createNotify({ db, world, log, configuration });
   closing.add(() => notify.stop());
@@ -107,7 +115,9 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   signals.routes(app);
   notify.routes(app);
   runtime.routes(app);
+  state.routes(app);
   codeRoutes(app, { db, world, code });
+  messagesRoutes(app, messages, configuration);
   barsRoutes(app, { db, world });
   closing.add(() => app.close());
   const url = await app.listen({ host: options.host, port: options.port });

@@ -8,6 +8,7 @@ import { recoveryCommands } from "./commands/recovery.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
+import { stateCommands } from "./commands/state.ts";
 import { reportFailure } from "./terminal.ts";
 
 /** The whole command line. Help is grouped by what a person wants to do. */
@@ -29,6 +30,7 @@ export function createProgram(): Command {
   drillCommands(program);
   runtimeCommands(program);
   signalsCommands(program);
+  stateCommands(program);
   return program;
 }
 

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { Agent, get, request as requestOf } from "node:http";
 import { test } from "node:test";
-import { answerOf, type ServiceWorld, startServiceWorld, until } from "./service-world.ts";
+import {
+  answerOf,
+  type ServiceWorld,
+  startServiceWorld,
+  until,
+  untilServes,
+} from "./service-world.ts";
 
 const order = { revision: null, reason: null, override: false, actor: "token:test" };
 
@@ -141,9 +147,9 @@ test("served files that differ from the revision are drift; what the service wri
 
 test("a stopped service stays stopped until it is deployed again", async () => {
   await using world = await startServiceWorld();
-  await world.behave({});
+  const first = await world.behave({});
   world.loop();
-  await until("the first deploy", async () => await answerOf(world).catch(() => null));
+  await untilServes(world, first);
   await world.runtime.services.stop(world.service);
   await assert.rejects(answerOf(world));
   const next = await world.behave({ health: 200 });

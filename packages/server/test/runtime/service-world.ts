@@ -11,6 +11,7 @@ import { type CodeMirrors, createMirrors } from "../../src/git/open-mirrors.ts";
 import { createRuntime, type Runtime } from "../../src/layers/runtime/create-runtime.ts";
 import type { MayDeploy } from "../../src/layers/runtime/service.ts";
 import type { Loop } from "../../src/loop.ts";
+import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase, type TestDatabase } from "../support/database.ts";
 
@@ -57,26 +58,33 @@ export interface ServiceWorld extends AsyncDisposable {
   /** Starts the deploy loop; it is stopped with the world. */
   loop(): Loop;
   /** Another Lastgood over the same home and database, as after a restart. */
-  again(): Runtime;
+  again(): Promise<Runtime>;
   gate: MayDeploy;
 }
 
-export async function startServiceWorld({
-  runtime: settings = {},
-  probes = {},
-}: {
-  runtime?: Readonly<Record<string, unknown>>;
-  probes?: Readonly<Record<string, unknown>>;
-} = {}): Promise<ServiceWorld> {
-  const folder = await mkdtemp(join(tmpdir(), "lastgood-runtime-"));
-  const repository = join(folder, "api");
-  const git = async (...args: readonly string[]) =>
-    (await run("git", [...identity, ...args], { cwd: repository })).stdout.trim();
-  await mkdir(repository);
-  await git("init", "--quiet", "--initial-branch=main");
-  const port = await freePort();
+export interface RuntimeParts {
+  readonly runtime: Runtime;
+  readonly mirrors: CodeMirrors;
+  /** Tells the runtime that a branch moved. */
+  tell(repository: string, tip: string): void;
+}
+
+export interface RuntimeSettings {
+  readonly folder: string;
+  readonly port: number;
+  readonly runtime?: Readonly<Record<string, unknown>>;
+  readonly probes?: Readonly<Record<string, unknown>>;
+  readonly mayDeploy?: MayDeploy;
+}
+
+/** The runtime as one process of Lastgood has it, over a home and a database that others may share. */
+export async function openRuntime(
+  db: Db,
+  { folder, port, runtime: settings = {}, probes = {}, ...rest }: RuntimeSettings,
+): Promise<RuntimeParts> {
+  const url = join(folder, "api");
   const config = configSchema.parse({
-    repositories: { api: { url: repository } },
+    repositories: { api: { url } },
     services: {
       "content-api": {
         repository: "api",
@@ -92,34 +100,57 @@ export async function startServiceWorld({
       },
     },
   });
-  const configuration = { base: folder, current: () => config };
   const home = join(folder, "home");
-  const store = await startDatabase();
   const mirrors = await createMirrors({
     home,
     base: folder,
-    settingsOf: async (name) => ({ name, url: repository, branch: "main" }),
+    settingsOf: async (name) => ({ name, url, branch: "main" }),
   });
   const listeners = new Set<(repository: string, tip: string) => void>();
-  const loops: Loop[] = [];
-  const again = () =>
-    createRuntime({
-      db: store.db,
-      world: realWorld,
-      log: pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }),
-      home,
-      configuration,
-      mirrors,
-      tips: {
-        subscribe(listener) {
-          listeners.add(listener);
-          return () => listeners.delete(listener);
-        },
+  const runtime = createRuntime({
+    db,
+    world: realWorld,
+    log: pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }),
+    home,
+    configuration: { base: folder, current: () => config },
+    mirrors,
+    tips: {
+      subscribe(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
       },
-      mayDeploy: (...asked) => world.gate(...asked),
-      environment: { ...process.env, PASSED_ON: "passed", NOT_PASSED_ON: "secret" },
-    });
-  const runtime = again();
+    },
+    mayDeploy: rest.mayDeploy ?? (async () => ({ ok: true })),
+    environment: { ...process.env, PASSED_ON: "passed", NOT_PASSED_ON: "secret" },
+  });
+  return {
+    runtime,
+    mirrors,
+    tell(repository, tip) {
+      for (const listener of listeners) listener(repository, tip);
+    },
+  };
+}
+
+export async function startServiceWorld({
+  runtime: settings = {},
+  probes = {},
+}: Pick<RuntimeSettings, "runtime" | "probes"> = {}): Promise<ServiceWorld> {
+  const folder = await mkdtemp(join(tmpdir(), "lastgood-runtime-"));
+  const repository = join(folder, "api");
+  const git = async (...args: readonly string[]) =>
+    (await run("git", [...identity, ...args], { cwd: repository })).stdout.trim();
+  await mkdir(repository);
+  await git("init", "--quiet", "--initial-branch=main");
+  const port = await freePort();
+  const store = await startDatabase();
+  const opened = { folder, port, runtime: settings, probes };
+  const parts = await openRuntime(store.db, {
+    ...opened,
+    mayDeploy: (...asked) => world.gate(...asked),
+  });
+  const { mirrors, runtime, tell } = parts;
+  const loops: Loop[] = [];
 
   async function commit(files: Readonly<Record<string, string>>): Promise<string> {
     for (const [path, text] of Object.entries(files)) {
@@ -131,7 +162,7 @@ export async function startServiceWorld({
     const mirror = await mirrors.of("api");
     const tip = await mirror.fetch(AbortSignal.timeout(10_000));
     if (tip === null) throw new Error("the branch has no tip");
-    for (const listener of listeners) listener("api", tip);
+    tell("api", tip);
     return tip;
   }
 
@@ -154,7 +185,7 @@ export async function startServiceWorld({
       loops.push(loop);
       return loop;
     },
-    again,
+    again: async () => (await openRuntime(store.db, opened)).runtime,
     gate: async () => ({ ok: true }),
     async [Symbol.asyncDispose]() {
       await Promise.all(loops.map((loop) => loop.stop()));
@@ -185,4 +216,14 @@ export async function until<T>(what: string, probe: () => Promise<T | null>): Pr
     if (performance.now() > deadline) throw new Error(`waited 10 s for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** Resolves when the service answers from this revision and the ledger knows it. */
+export async function untilServes(world: ServiceWorld, revision: string): Promise<void> {
+  await until(`${revision} to be served`, async () => {
+    if ((await answerOf(world).catch(() => "")) !== revision) return null;
+    const rows = await world.store.db`
+      select 1 from service_records where served = ${revision} and intent is null`;
+    return rows.length > 0 ? true : null;
+  });
 }

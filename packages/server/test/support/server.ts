@@ -51,7 +51,7 @@ export async function startServer(config: unknown = {}): Promise<TestServer> {
     clientAs,
     tokenAs,
     async [Symbol.asyncDispose]() {
-      await lastgood.stop();
+      await lastgood.stop({ services: true });
       await store[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },

@@ -11,6 +11,7 @@ interface StartFlags {
   readonly port: number;
   readonly home?: string;
   readonly config?: string;
+  readonly stopServices?: boolean;
 }
 
 export function serverCommands(program: Command): void {
@@ -23,6 +24,7 @@ export function serverCommands(program: Command): void {
       "--config <file>",
       "the configuration to follow (LASTGOOD_CONFIG; default: ./lastgood.yaml where there is one)",
     )
+    .option("--stop-services", "when it is stopped, end the services that it serves as well")
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<StartFlags>();
       const log = pino(pino.destination(2));
@@ -45,7 +47,7 @@ export function serverCommands(program: Command): void {
         process.once(signal, () => {
           void configuration
             .stop()
-            .then(() => lastgood.stop())
+            .then(() => lastgood.stop({ services: options.stopServices === true }))
             .then(() => process.exit(0));
         });
       }

@@ -117,6 +117,7 @@ export function createCommandAdapter(deps: CommandAdapterDeps): RuntimeAdapter {
         state: revision === null ? "not-serving" : "serving",
         pid: null,
         restarts: 0,
+        exitedAt: null,
         retiring: [],
         trouble: null,
       };

@@ -15,7 +15,7 @@ import { createProcessAdapter, type ProcessAdapter, serviceFolder } from "./proc
 import { createRuntimeLayer } from "./runtime-layer.ts";
 import { runtimeRoutes } from "./runtime-routes.ts";
 import { releasePins } from "./runtime-store.ts";
-import type { MayDeploy, RuntimeAdapter, ServiceExit, TipSource } from "./service.ts";
+import type { MayDeploy, Running, RuntimeAdapter, TipSource } from "./service.ts";
 import { createServices } from "./services.ts";
 
 export interface RuntimeDeps {
@@ -40,7 +40,7 @@ export function createRuntime(deps: RuntimeDeps) {
     string,
     { declared: string; adapter: RuntimeAdapter | ProcessAdapter }
   >();
-  const exitListeners = new Set<(exit: ServiceExit) => void>();
+  const listeners = new Set<(running: Running) => void>();
 
   /** One adapter per service for as long as its declaration stays the same. */
   function adapterOf(service: string): RuntimeAdapter | ProcessAdapter {
@@ -96,10 +96,10 @@ export function createRuntime(deps: RuntimeDeps) {
     services,
     routes: (app: App) => runtimeRoutes(app, services),
 
-    /** Told once of each instance that ended although nobody asked it to. */
-    onExit(listener: (exit: ServiceExit) => void): () => void {
-      exitListeners.add(listener);
-      return () => exitListeners.delete(listener);
+    /** Whether each service runs, as it is seen. A listener returns at once and never throws. */
+    onRunning(listener: (running: Running) => void): () => void {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
 
     /** Deploys on push go on for what these steps of a recovery had set. Returns the services. */
@@ -132,8 +132,8 @@ export function createRuntime(deps: RuntimeDeps) {
         ...deps,
         deploys,
         adapterOf,
-        onExit: (exit) => {
-          for (const listener of exitListeners) listener(exit);
+        onRunning: (running) => {
+          for (const listener of listeners) listener(running);
         },
       });
     },

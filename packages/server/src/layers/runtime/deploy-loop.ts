@@ -17,8 +17,9 @@ import { recordServiceEvent, writeFailure, writeHeld } from "./runtime-store.ts"
 import {
   isBackingOff,
   type MayDeploy,
+  type Reading,
+  type Running,
   type RuntimeAdapter,
-  type ServiceExit,
   type ServiceRecord,
   type TipSource,
   wanted,
@@ -34,7 +35,7 @@ export interface DeployLoopDeps {
   readonly mayDeploy: MayDeploy;
   readonly deploys: Deploys;
   readonly adapterOf: (service: string) => RuntimeAdapter | ProcessAdapter;
-  readonly onExit: (exit: ServiceExit) => void;
+  readonly onRunning: (running: Running) => void;
 }
 
 const processEveryMs = 2_000;
@@ -42,6 +43,8 @@ const commandEveryMs = 15_000;
 const configurationEveryMs = 2_000;
 const absentMs = 1_000;
 const commitsMax = 1_000;
+/** A service that restarts does not count as running well until it lasts. */
+const exitMemoryMs = 5_000;
 
 export function startDeployLoop(deps: DeployLoopDeps): Loop {
   const { log, configuration, tips, adapterOf } = deps;
@@ -109,6 +112,7 @@ async function converge(deps: DeployLoopDeps, service: string, signal: AbortSign
   if (declared?.runtime === undefined) return;
   const { reading, record } = await deploys.observe(service, signal);
   await deploys.catchUp(service);
+  tellServing(deps, service, reading);
   if (declared.runtime.adapter === "command") return;
   const { repository } = declared;
   const onPush = declared.runtime.deploy === "on-push" && repository !== undefined;
@@ -126,6 +130,17 @@ async function converge(deps: DeployLoopDeps, service: string, signal: AbortSign
     // Somebody else deploys it at this moment: the next turn sees what came of it.
     if (!(error instanceof Fault && error.code === "target_busy")) throw error;
   }
+}
+
+function tellServing(
+  { world, onRunning }: DeployLoopDeps,
+  service: string,
+  reading: Reading,
+): void {
+  const at = world.now();
+  const lately = at.getTime() - exitMemoryMs;
+  if (reading.state !== "serving" || (reading.exitedAt?.getTime() ?? 0) > lately) return;
+  onRunning({ service, at, ok: true, says: `serves ${reading.revision}` });
 }
 
 async function deployPush(
@@ -190,7 +205,7 @@ async function letOut(
 
 /** What ran is gone with its keeper, by a reboot or a kill: a hard failure, told and mended. */
 async function startAgain(
-  { db, world, deploys, onExit }: DeployLoopDeps,
+  { db, world, deploys, onRunning }: DeployLoopDeps,
   record: ServiceRecord,
   revision: string,
   signal: AbortSignal,
@@ -201,7 +216,7 @@ async function startAgain(
   const text = `nothing served ${revision.slice(0, 12)} any more; it is started again`;
   const key = `gone:${at.toISOString()}`;
   await recordServiceEvent(db, service, { at, event: "service.gone", text, details: {}, key });
-  onExit({ service, at, revision, says: `${service}: ${text}`, output: "" });
+  onRunning({ service, at, ok: false, says: text });
   const done = await deploys.restart(service, revision, signal);
   if (done.outcome === "served") return;
   const { attempts } = await writeFailure(db, service, { revision, at, because: done.because });
@@ -216,7 +231,7 @@ async function startAgain(
 
 /** Waits for the next exit and tells of it once. A keeper that is gone takes its instance with it. */
 function watchExits(
-  { db, adapterOf, onExit }: DeployLoopDeps,
+  { db, adapterOf, onRunning }: DeployLoopDeps,
   service: string,
   wakeDeploys: () => void,
 ): (signal: AbortSignal) => Promise<void> {
@@ -236,7 +251,7 @@ function watchExits(
         const key = `exit:${status.pid}:${exit.at}`;
         const event = { at, event: "instance.exited", text, details: { revision, output }, key };
         if (await recordServiceEvent(db, service, event)) {
-          onExit({ service, at, revision, says: `${service}: ${text}`, output });
+          onRunning({ service, at, ok: false, says: text });
         }
         seen = { keeper: status.pid, sequence: exit.sequence };
       }

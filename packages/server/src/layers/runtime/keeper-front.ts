@@ -102,7 +102,10 @@ export class Front {
 
   #forward(request: IncomingMessage, reply: ServerResponse): void {
     const target = this.#target;
-    if (target === null) return refuse(reply, 503, "no instance of this service runs");
+    if (target === null) {
+      refuse(reply, 503, "no instance of this service runs");
+      return;
+    }
     const end = target.begin();
     reply.once("close", end);
     const bodyless = !(

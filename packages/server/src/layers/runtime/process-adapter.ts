@@ -132,6 +132,7 @@ export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
 
 function toReading(status: KeeperStatus | null): Reading {
   const serving = status?.serving ?? null;
+  const lastExit = status?.exits.at(-1);
   return {
     revision: serving?.revision ?? null,
     settings: serving?.settings ?? null,
@@ -139,6 +140,7 @@ function toReading(status: KeeperStatus | null): Reading {
     state: serving === null ? "not-serving" : serving.pid === null ? "restarting" : "serving",
     pid: serving?.pid ?? null,
     restarts: serving?.restarts ?? 0,
+    exitedAt: lastExit === undefined ? null : new Date(lastExit.at),
     retiring: status?.retiring ?? [],
     trouble: status?.trouble ?? null,
   };

@@ -12,6 +12,8 @@ export interface Reading {
   readonly state: "serving" | "restarting" | "not-serving";
   readonly pid: number | null;
   readonly restarts: number;
+  /** When an instance last ended by itself, where the adapter knows. */
+  readonly exitedAt: Date | null;
   /** Instances of other revisions that have not ended yet. */
   readonly retiring: readonly { readonly revision: string; readonly pid: number }[];
   readonly trouble: string | null;
@@ -44,13 +46,15 @@ export interface RuntimeAdapter {
   stop(signal: AbortSignal): Promise<void>;
 }
 
-/** An instance ended although nobody asked it to: a hard failure. */
-export interface ServiceExit {
+/**
+ * Whether a service runs, as a signal: not ok for each instance that ended although nobody asked it to,
+ * a hard failure; ok every few seconds while it serves and has not exited lately.
+ */
+export interface Running {
   readonly service: string;
   readonly at: Date;
-  readonly revision: string;
+  readonly ok: boolean;
   readonly says: string;
-  readonly output: string;
 }
 
 /** Where the Code room says that a branch moved. */
