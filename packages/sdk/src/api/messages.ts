@@ -62,7 +62,7 @@ export interface FetchMessages {
   /** How long to wait for the first, 0 to 60,000. Default 0. */
   readonly waitMs?: number;
   /** The session that handles them, so that its end gives them back. */
-  readonly session?: string;
+  readonly session?: string | undefined;
 }
 
 export interface Progress {

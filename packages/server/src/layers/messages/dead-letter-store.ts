@@ -141,7 +141,13 @@ export async function readBodies(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, DeadLetterBody & { subject: string; sender: string | null }>> {
   const rows = await db<
-    { id: string; subject: string; sender: string | null; headers: Record<string, string>; payload: Buffer }[]
+    {
+      id: string;
+      subject: string;
+      sender: string | null;
+      headers: Record<string, string>;
+      payload: Buffer;
+    }[]
   >`select id, subject, sender, headers, payload from dead_letters where id = any(${[...ids]}::text[])`;
   return new Map(rows.map((row) => [row.id, row]));
 }
@@ -199,7 +205,10 @@ export interface DeadLetterCounts {
   readonly count: number;
 }
 
-export async function countDeadLetters(db: Query, since: Date): Promise<readonly DeadLetterCounts[]> {
+export async function countDeadLetters(
+  db: Query,
+  since: Date,
+): Promise<readonly DeadLetterCounts[]> {
   return await db<DeadLetterCounts[]>`
     with recent as (select * from dead_letters where died_at >= ${since}),
     split as (

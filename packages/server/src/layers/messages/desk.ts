@@ -6,12 +6,7 @@
  *   D3. Our books are written first, the engine is told after; what it then delivers again is
  *       recognised and settled without reaching a handler (`admitArrivals`).
  */
-import type {
-  FailedDelivery,
-  FetchMessages,
-  MessageDelivery,
-  Progress,
-} from "@lastgood/sdk";
+import type { FailedDelivery, FetchMessages, MessageDelivery, Progress } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { Tx } from "../../store/database.ts";
 import type { Core } from "./core.ts";
@@ -269,11 +264,7 @@ export async function nak(
 }
 
 /** It can never be handled: a dead letter at once, with the handler's reason. */
-export async function reject(
-  core: Core,
-  key: DeliveryKey,
-  death: Death,
-): Promise<FailedDelivery> {
+export async function reject(core: Core, key: DeliveryKey, death: Death): Promise<FailedDelivery> {
   const row = await core.db.begin((tx) => requireDelivery(tx, key));
   return await die(core, key, row, death);
 }

@@ -21,6 +21,8 @@ export interface EmbeddedEngineDeps {
 }
 
 const batchMax = 200;
+/** The driver takes an array of buffers for a buffer unless it is told. */
+const byteaArray = 1_001;
 const queueMax = 10_000;
 
 export function createEmbeddedEngine({ db, waiters, version }: EmbeddedEngineDeps): MessageEngine {
@@ -39,9 +41,7 @@ export function createEmbeddedEngine({ db, waiters, version }: EmbeddedEngineDep
     }),
     async publish(message, within) {
       const published =
-        within === undefined
-          ? await append(message)
-          : (await appendMessages(within, [message]))[0];
+        within === undefined ? await append(message) : (await appendMessages(within, [message]))[0];
       if (published === undefined) throw new Error("a publish without an answer");
       if (!published.duplicate) await wakeReaders(within ?? db, message, waiters);
       return published;
@@ -49,7 +49,9 @@ export function createEmbeddedEngine({ db, waiters, version }: EmbeddedEngineDep
     read: (stream, range) => readLog(db, stream, range),
     find: (stream, seqs) => findInLog(db, stream, seqs),
     async streamState(name) {
-      const [row] = await db<{ firstSeq: number; lastSeq: number; messages: number; bytes: number }[]>`
+      const [row] = await db<
+        { firstSeq: number; lastSeq: number; messages: number; bytes: number }[]
+      >`
         select coalesce((select min(seq) from message_log where stream = name), last_seq + 1)
             as "firstSeq",
           last_seq as "lastSeq", messages, bytes
@@ -134,7 +136,10 @@ async function appendMessages(
       ${batch.map((each) => each.id)}::text[], ${batch.map((each) => each.subject)}::text[],
       ${batch.map((each) => each.sender)}::text[],
       ${batch.map((each) => JSON.stringify(each.headers))}::text[],
-      ${batch.map((each) => each.payload)}::bytea[], ${batch.map(sizeOf)}::int[])`;
+      ${db.array(
+        batch.map((each) => each.payload),
+        byteaArray,
+      )}, ${batch.map(sizeOf)}::int[])`;
 }
 
 async function wakeReaders(db: Query, message: OutgoingMessage, waiters: Waiters): Promise<void> {

@@ -83,11 +83,7 @@ export interface MessageEngine {
   /** `within`: the caller's transaction, where the engine is in PostgreSQL itself. */
   publish(message: OutgoingMessage, within?: Query): Promise<Published>;
   /** Oldest first. */
-  read(
-    stream: string,
-    range: ReadRange,
-    signal: AbortSignal,
-  ): Promise<readonly StoredMessage[]>;
+  read(stream: string, range: ReadRange, signal: AbortSignal): Promise<readonly StoredMessage[]>;
   /** The messages with these sequences that the stream still holds. */
   find(stream: string, seqs: readonly number[]): Promise<readonly StoredMessage[]>;
   streamState(name: string): Promise<StreamState>;

@@ -78,7 +78,12 @@ export async function replay(
   while (seqs.length < replayMax) {
     const page = await core.engine.read(
       consumer.stream,
-      { from, toSeq, subjects: consumer.subjects, limit: Math.min(pageMax, replayMax - seqs.length) },
+      {
+        from,
+        toSeq,
+        subjects: consumer.subjects,
+        limit: Math.min(pageMax, replayMax - seqs.length),
+      },
       signal,
     );
     const last = page.at(-1);

@@ -130,7 +130,8 @@ export function parseDeliveryToken(token: string): DeliveryKey | null {
   const parts = Buffer.from(token, "base64url").toString("utf8").split("\n");
   const [consumer, stream, seq, epoch, nonce] = parts;
   const numbers = [Number(seq), Number(epoch)] as const;
-  if (parts.length !== 5 || !consumer || !stream || !/^[0-9a-f]{16}$/.test(nonce ?? "")) return null;
+  if (parts.length !== 5 || !consumer || !stream || !/^[0-9a-f]{16}$/.test(nonce ?? ""))
+    return null;
   if (!numbers.every((each) => Number.isSafeInteger(each) && each > 0)) return null;
   return { consumer, stream, seq: numbers[0], epoch: numbers[1], nonce: nonce ?? "" };
 }

@@ -211,12 +211,14 @@ async function stillDead(
       : await findDeadLetters(core.db, { ids: action.deadLetters, limit: deadLettersMax });
   const { whole } = await deathsSince(core, action.consumer, new Date(action.since));
   const dead = new Map(
-    [...named.filter((each) => each.state === "dead"), ...whole.filter((each) => each.life === 0)].map(
-      (each) => [each.id, each],
-    ),
+    [
+      ...named.filter((each) => each.state === "dead"),
+      ...whole.filter((each) => each.life === 0),
+    ].map((each) => [each.id, each]),
   );
   return [...dead.values()].map(
-    (each) => `Message ${each.messageId} is still a dead letter of ${action.consumer} (${each.id}).`,
+    (each) =>
+      `Message ${each.messageId} is still a dead letter of ${action.consumer} (${each.id}).`,
   );
 }
 

@@ -10,12 +10,7 @@ import type { Configuration } from "../../config/config.ts";
 import { type Loop, startLoop } from "../../loop.ts";
 import { newId } from "../../world.ts";
 import type { Core } from "./core.ts";
-import {
-  buryMessage,
-  findUnreviewed,
-  markReviewed,
-  trimRefusals,
-} from "./dead-letter-store.ts";
+import { buryMessage, findUnreviewed, markReviewed, trimRefusals } from "./dead-letter-store.ts";
 import { bury, sha256 } from "./dead-letters.ts";
 import { type Declared, declaredBy } from "./declared.ts";
 import type { Dropped } from "./engine.ts";
@@ -146,7 +141,15 @@ async function buryUnseen(core: Core, { consumer, stream, seq, because }: Droppe
   await core.db.begin((tx) =>
     buryMessage(
       tx,
-      { consumer, stream, seq, life: 0, messageId: message.id, deliveries: 0, publishedAt: message.at },
+      {
+        consumer,
+        stream,
+        seq,
+        life: 0,
+        messageId: message.id,
+        deliveries: 0,
+        publishedAt: message.at,
+      },
       message,
       {
         id: newId<string>(core.world, "dl"),

@@ -1,7 +1,7 @@
 /**
  * The messages room, put together: one desk, one post and one set of books on either engine.
  */
-import type { MessageConsumer, MessagesEngine, MessageStream, NewMessage } from "@lastgood/sdk";
+import type { MessageConsumer, MessageStream, MessagesEngine, NewMessage } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Configuration } from "../../config/config.ts";
 import { Fault } from "../../fault.ts";
@@ -18,7 +18,12 @@ import { createMessagesLayer } from "./messages-layer.ts";
 import { declarer, startPulse, startSweep } from "./messages-loop.ts";
 import { createNatsEngine } from "./nats/nats-engine.ts";
 import { publish, tell } from "./post.ts";
-import { type ConsumerFilter, countConsumer, listConsumers, listStreams } from "./registry-store.ts";
+import {
+  type ConsumerFilter,
+  countConsumer,
+  listConsumers,
+  listStreams,
+} from "./registry-store.ts";
 import { createWaiters } from "./waiters.ts";
 
 export interface MessagesDeps {
@@ -40,7 +45,9 @@ export interface Messages {
   streams(name?: string): Promise<readonly MessageStream[]>;
   consumers(filter?: ConsumerFilter): Promise<readonly MessageConsumer[]>;
   engine(): MessagesEngine;
-  /** Nobody waits for messages any longer; loops and connections end. Call it before the doors close. */
+  /** Nobody waits for messages any longer: who does is answered with none. */
+  endWaits(): void;
+  /** Loops and connections end. */
   stop(): Promise<void>;
 }
 
@@ -50,6 +57,10 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
   const stopping = new AbortController();
   const waiters = createWaiters();
   const timers = new Set<NodeJS.Timeout>();
+  const endWaits = () => {
+    stopping.abort();
+    waiters.close();
+  };
   const engine = await openEngine(deps, {
     waiters,
     admit: (consumer, arrivals) => admitArrivals(core, consumer, arrivals),
@@ -83,9 +94,9 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
     streams: (name) => describeStreams(core, name),
     consumers: (filter) => describeConsumers(core, filter),
     engine: () => engine.describe(),
+    endWaits,
     async stop() {
-      stopping.abort();
-      waiters.close();
+      endWaits();
       for (const timer of timers) clearTimeout(timer);
       await Promise.all([pulse.stop(), sweeping.stop()]);
       await engine.stop();
@@ -94,19 +105,25 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
 }
 
 async function openEngine(
-  { db, configuration }: MessagesDeps,
-  { waiters, admit }: Pick<Core, "waiters"> & { admit: Parameters<typeof createNatsEngine>[0]["admit"] },
+  { db, log, configuration }: MessagesDeps,
+  {
+    waiters,
+    admit,
+  }: Pick<Core, "waiters"> & { admit: Parameters<typeof createNatsEngine>[0]["admit"] },
 ): Promise<MessageEngine> {
   const { engine, url } = configuration.current().messages;
   if (engine === "nats") {
     return createNatsEngine({
       url,
+      log,
       admit,
       wake: (consumer) => waiters.wake(consumer),
       waiting: () => waiters.waiting().keys(),
     });
   }
-  const [row] = await db<{ version: string }[]>`select current_setting('server_version') as version`;
+  const [row] = await db<
+    { version: string }[]
+  >`select current_setting('server_version') as version`;
   return createEmbeddedEngine({ db, waiters, version: `PostgreSQL ${row?.version ?? ""}` });
 }
 

@@ -229,7 +229,7 @@ export async function admit(
     with arrived as (
       select distinct on (stream, seq) * from unnest(
         ${messages.map((each) => each.stream)}::text[], ${messages.map((each) => each.seq)}::bigint[],
-        ${messages.map((each) => each.id)}::text[], ${messages.map((each) => each.at)}::timestamptz[],
+        ${messages.map((each) => each.id)}::text[], ${messages.map((each) => each.at.toISOString())}::timestamptz[],
         ${arrivals.map((each) => each.reference)}::text[])
         with ordinality as a (stream, seq, message_id, published_at, reference, n)
       order by stream, seq, n desc
@@ -277,7 +277,7 @@ export async function putBack(
     from unnest(
       ${messages.map((each) => each.stream)}::text[], ${messages.map((each) => each.seq)}::bigint[],
       ${messages.map((each) => each.messageId)}::text[],
-      ${messages.map((each) => each.publishedAt)}::timestamptz[],
+      ${messages.map((each) => each.publishedAt.toISOString())}::timestamptz[],
       ${messages.map((each) => each.deadLetter)}::text[])
       as b (stream, seq, message_id, published_at, dead_letter)
     on conflict (consumer, stream, seq) do nothing

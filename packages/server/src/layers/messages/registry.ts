@@ -5,8 +5,9 @@
  *   R1. What the engine already has under a name is adopted as it is.
  *   R2. A declaration that the engine refuses stops only itself: the others are made.
  */
-import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
+
 import { isDeepStrictEqual } from "node:util";
+import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { Core } from "./core.ts";
 import {

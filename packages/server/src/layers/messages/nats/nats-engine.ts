@@ -14,18 +14,11 @@ import {
   JetStreamApiError,
   type StreamInfo,
 } from "@nats-io/jetstream";
-import { headers as natsHeaders, nanos } from "@nats-io/transport-node";
-import type {
-  Admit,
-  Arrival,
-  ConsumerRef,
-  Ensured,
-  MessageEngine,
-  Settlement,
-} from "../engine.ts";
+import { nanos, headers as natsHeaders } from "@nats-io/transport-node";
+import type { Logger } from "pino";
+import type { Admit, Arrival, ConsumerRef, Ensured, MessageEngine, Settlement } from "../engine.ts";
 import type { StoredMessage } from "../message.ts";
 import { fits } from "../subject.ts";
-import { sweepJetStream } from "./nats-sweep.ts";
 import { asking, atLeast, openNatsLink, requestMs } from "./nats-link.ts";
 import { idHeader, pull, senderHeader, toStored } from "./nats-pull.ts";
 import { readStream } from "./nats-read.ts";
@@ -37,9 +30,11 @@ import {
   toConsumerConfig,
   toStreamConfig,
 } from "./nats-settings.ts";
+import { sweepJetStream } from "./nats-sweep.ts";
 
 export interface NatsEngineDeps {
   readonly url: string;
+  readonly log: Logger;
   readonly admit: Admit;
   /** The consumer's pull is over: whoever still waits must ask again. */
   wake(consumer: string): void;
@@ -53,7 +48,13 @@ const refusedMs = 500;
 const pullBatchMax = 100;
 const recentMax = 1_000;
 
-export function createNatsEngine({ url, admit, wake, waiting }: NatsEngineDeps): MessageEngine {
+export function createNatsEngine({
+  url,
+  log,
+  admit,
+  wake,
+  waiting,
+}: NatsEngineDeps): MessageEngine {
   const pulls = new Set<string>();
   const stopping = new AbortController();
   const recent = new Map<string, StoredMessage>();
@@ -217,8 +218,12 @@ export function createNatsEngine({ url, admit, wake, waiting }: NatsEngineDeps):
     },
     async streamState(name) {
       const info = await streamInfo(name);
-      const { first_seq: firstSeq = 1, last_seq: lastSeq = 0, messages = 0, bytes = 0 } =
-        info?.state ?? {};
+      const {
+        first_seq: firstSeq = 1,
+        last_seq: lastSeq = 0,
+        messages = 0,
+        bytes = 0,
+      } = info?.state ?? {};
       return { firstSeq, lastSeq, messages, bytes };
     },
     async unread({ stream, name }) {
@@ -229,7 +234,11 @@ export function createNatsEngine({ url, admit, wake, waiting }: NatsEngineDeps):
       if (pulls.has(consumer.name) || stopping.signal.aborted) return;
       pulls.add(consumer.name);
       void runPull(consumer, room)
-        .catch(() => new Promise((resolve) => setTimeout(resolve, refusedMs)))
+        .catch(async (error: unknown) => {
+          // What was pulled and not admitted comes again after the ack wait.
+          log.error({ err: error, consumer: consumer.name }, "a pull failed; it will be repeated");
+          await new Promise((resolve) => setTimeout(resolve, refusedMs));
+        })
         .finally(() => {
           pulls.delete(consumer.name);
           wake(consumer.name);

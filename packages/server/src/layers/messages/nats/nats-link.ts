@@ -35,7 +35,9 @@ const retryMsMax = 2_000;
 export const requestMs = 3_000;
 
 export function openNatsLink({ url, onDisconnected, onReconnected }: NatsLinkOptions): NatsLink {
-  const servers = url.split(",").map((each) => new URL(each.includes("://") ? each : `nats://${each}`));
+  const servers = url
+    .split(",")
+    .map((each) => new URL(each.includes("://") ? each : `nats://${each}`));
   const [{ username, password } = { username: "", password: "" }] = servers;
   const waiting = new Set<() => void>();
   const closing = new AbortController();

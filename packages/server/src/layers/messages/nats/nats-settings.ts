@@ -1,4 +1,6 @@
 /** Our settings in the words of JetStream, and back. */
+
+import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import {
   AckPolicy,
   type ConsumerConfig,
@@ -8,7 +10,6 @@ import {
   StorageType,
   type StreamConfig,
 } from "@nats-io/jetstream";
-import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import { nanos } from "@nats-io/transport-node";
 import { Fault } from "../../../fault.ts";
 
