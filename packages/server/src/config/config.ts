@@ -204,6 +204,19 @@ const streamSchema = z.strictObject({
   reviewer: name.optional().describe("The agent that gets each dead letter once."),
 });
 
+const neverReviveSchema = z.strictObject({
+  documents: glob.describe("A glob over `collection/id`."),
+  path: z
+    .string()
+    .regex(/^(\/[^/]+)+$/, "a JSON pointer such as /tokens or /grants/*/used")
+    .max(300)
+    .describe("Where in the document; `*` stands for every key."),
+  stricter: z
+    .enum(["fewer", "true", "false", "greater", "less"])
+    .default("fewer")
+    .describe("Which value a restore keeps; `fewer`: what is gone or replaced stays so."),
+});
+
 export const configSchema = z.strictObject({
   version: z.literal(1).default(1),
   mode: modeSchema.default("watch"),
@@ -237,6 +250,15 @@ export const configSchema = z.strictObject({
       url: z.string().default("nats://127.0.0.1:4222"),
       streams: z.record(name, streamSchema).default({}),
       consumers: z.record(name, consumerSchema).default({}),
+    })
+    .prefault({}),
+  state: z
+    .strictObject({
+      neverRevive: z
+        .array(neverReviveSchema)
+        .max(100)
+        .default([])
+        .describe("What a restore must not bring back to life: tokens, grants, nonces."),
     })
     .prefault({}),
   pages: z
