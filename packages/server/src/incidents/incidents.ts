@@ -18,14 +18,18 @@ import { type IncidentLoopDeps, startIncidentLoop } from "./incident-loop.ts";
 import { incidentRoutes } from "./incident-routes.ts";
 import { toApi } from "./incident-schema.ts";
 import { requireIncident } from "./incident-store.ts";
+import { type Pace, usualPace } from "./investigate.ts";
 import type { Barred, Contradiction, ReplaySamples } from "./neighbours.ts";
 import { notice, symptomOf } from "./notice.ts";
 import { followRecovery } from "./recovery-moves.ts";
 import { takenBy, tellBarred } from "./takeover.ts";
 
-export interface IncidentsDeps extends Omit<IncidentLoopDeps, "holder" | "quietMs"> {
+export interface IncidentsDeps extends Omit<IncidentLoopDeps, "holder" | "quietMs" | "pace"> {
   readonly replay: ReplaySamples | null;
   readonly quietMs?: number;
+  readonly pace?: Pace;
+  /** Names this process among those that share the database; by default host and process id. */
+  readonly holder?: string;
 }
 
 export interface Incidents {
@@ -54,7 +58,8 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
   const { db, log, signals, world, writeUps } = deps;
   const loop = startIncidentLoop({
     ...deps,
-    holder: `${hostname()}:${process.pid}`,
+    pace: deps.pace ?? usualPace,
+    holder: deps.holder ?? `${hostname()}:${process.pid}`,
     quietMs: deps.quietMs ?? quietMsDefault,
   });
   const desk = startDesk(deps, () => loop.wake());

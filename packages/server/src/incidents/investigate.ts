@@ -37,6 +37,7 @@ export interface InvestigateDeps {
   readonly signals: SignalSource;
   readonly mirrors: Mirrors;
   readonly sandboxes: Sandboxes;
+  readonly pace: Pace;
 }
 
 /** What an investigation ends with. */
@@ -49,11 +50,17 @@ export interface Finding {
   readonly knownGood: readonly string[];
 }
 
-const observeEveryMs = 500;
-/** How long the other observations may take to settle where no rerun can say more. */
-const settleMs = 5_000;
-/** The ledger may learn of a deploy a moment after its damage shows. */
-const lateLedgerMs = 3_000;
+/** How long to wait for what only time tells. */
+export interface Pace {
+  readonly observeEveryMs: number;
+  /** How long the other observations may take to settle where no rerun can say more. */
+  readonly settleMs: number;
+  /** The ledger may learn of a deploy a moment after its damage shows. */
+  readonly lateLedgerMs: number;
+}
+
+export const usualPace: Pace = { observeEveryMs: 500, settleMs: 5_000, lateLedgerMs: 3_000 };
+
 /** A shared cause shows everywhere within this time. */
 const aroundMs = 120_000;
 const exposuresObserved = 12;
@@ -104,7 +111,7 @@ export async function investigate(
     untilOver(over, async () => {
       await rerunLines(deps, incident, board, signal, learned);
       if (isPlain()) return;
-      await waitForRest(board, over.signal, AbortSignal.any([stopping, deadline]));
+      await waitForRest(board, deps.pace, over.signal, AbortSignal.any([stopping, deadline]));
     }),
   ]);
   const broken = sides.find((side) => side.status === "rejected");
@@ -127,16 +134,16 @@ async function untilOver(over: AbortController, side: () => Promise<void>): Prom
 
 /** Looks again for a few seconds while there is nobody to suspect: the ledger may be a moment behind. */
 async function gatherPatiently(
-  { db, world, configuration }: InvestigateDeps,
+  { db, world, configuration, pace }: InvestigateDeps,
   { service, onset }: Investigating,
   signal: AbortSignal,
 ): Promise<readonly Suspected[]> {
-  const until = Date.now() + lateLedgerMs;
+  const until = performance.now() + pace.lateLedgerMs;
   for (;;) {
     const config = configuration.current();
     const found = await gather(db, config, { service, onset, asOf: world.now() });
-    if (found.length > 0 || Date.now() >= until || signal.aborted) return found;
-    await pause(observeEveryMs, signal);
+    if (found.length > 0 || performance.now() >= until || signal.aborted) return found;
+    await pause(pace.observeEveryMs, signal);
   }
 }
 
@@ -149,7 +156,7 @@ async function observeUntil(
   observed: () => Promise<void>,
 ): Promise<void> {
   while (!signal.aborted) {
-    await pause(observeEveryMs, signal);
+    await pause(deps.pace.observeEveryMs, signal);
     if (signal.aborted) return;
     await observe(deps, incident, board, symptoms);
     await observed();
@@ -259,15 +266,16 @@ async function startOf(
  */
 async function waitForRest(
   board: EvidenceBoard,
+  { settleMs, observeEveryMs }: Pace,
   over: AbortSignal,
   bound: AbortSignal,
 ): Promise<void> {
-  const until = Date.now() + settleMs;
+  const until = performance.now() + settleMs;
   while (!over.aborted && !bound.aborted) {
     const [top] = weigh(board).assessment.suspects;
     const lacksContrast =
       top !== undefined && top.factors.rerun >= witnessAt && top.factors.contrast < witnessAt;
-    if (!lacksContrast && Date.now() >= until) return;
+    if (!lacksContrast && performance.now() >= until) return;
     await pause(observeEveryMs, AbortSignal.any([over, bound]));
   }
 }

@@ -37,7 +37,7 @@ export async function exposedCandidates(
         and (e.withdrawn_at is null or e.withdrawn_at > ${asOf})
         and not exists (select from changes r
           where r.reverts <> '{}' and r.reverts @> array[e.change_id] and r.at <= ${asOf})
-        and not exists (select from exposures carried where carried.deploy_id = e.change_id)
+        and not exists (select from exposures carried where carried.deploy_id = e.change_id and carried.change_id <> e.change_id)
       order by e.change_id, e.exposed_at) as first
     order by "exposedAt" desc, id desc limit ${limit}`;
   if (rows.length === 0) return [];
