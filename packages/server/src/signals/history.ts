@@ -10,6 +10,8 @@ import type { Sample } from "./sample.ts";
 export interface Bucket {
   /** When it begins, in milliseconds: a multiple of `bucketMs`. */
   readonly at: number;
+  /** How long it is: ten seconds, or a minute once it is old. */
+  readonly spanMs: number;
   n: number;
   /** Of the samples with `ok`: how many, and how many of them were good. */
   judged: number;
@@ -45,7 +47,16 @@ export function keep({ recent, buckets }: History, sample: Sample): Bucket | nul
     fill(last, sample);
     return null;
   }
-  const bucket = { at, n: 0, judged: 0, good: 0, values: [], measured: 0, stride: 1 };
+  const bucket = {
+    at,
+    spanMs: bucketMs,
+    n: 0,
+    judged: 0,
+    good: 0,
+    values: [],
+    measured: 0,
+    stride: 1,
+  };
   fill(bucket, sample);
   buckets.push(bucket);
   if (buckets.length > bucketsMax) buckets.shift();
@@ -79,7 +90,7 @@ export function valuesBetween(history: History, from: number, until: number): re
   const samples = recentOf(history);
   const exactFrom = samples[0]?.at ?? Number.POSITIVE_INFINITY;
   const older = history.buckets
-    .filter(({ at }) => at >= from && at + bucketMs <= Math.min(until, exactFrom))
+    .filter(({ at, spanMs }) => at >= from && at + spanMs <= Math.min(until, exactFrom))
     .flatMap(({ values }) => values);
   const exact = samples.flatMap(({ at, value }) =>
     value !== null && at >= from && at < until ? [value] : [],
@@ -87,30 +98,19 @@ export function valuesBetween(history: History, from: number, until: number): re
   return [...older, ...exact];
 }
 
+/** A rule's way to score an observation; null where it cannot. */
+export type Score = (observed: Pick<Sample, "ok" | "value">) => number | null;
+
 /** How many samples, and the sum of their scores, from `from` to before `until`. */
 export function levelBetween(
   history: History,
-  score: (sample: Pick<Sample, "ok" | "value">) => number | null,
+  score: Score,
   from: number,
   until: number,
 ): { readonly n: number; readonly sum: number } {
   const samples = recentOf(history);
   const exactFrom = samples[0]?.at ?? Number.POSITIVE_INFINITY;
-  let n = 0;
-  let sum = 0;
-  for (const bucket of history.buckets) {
-    if (bucket.at < from || bucket.at + bucketMs > Math.min(until, exactFrom)) continue;
-    const okScore = score({ ok: true, value: null });
-    if (bucket.judged > 0 && okScore !== null) {
-      n += bucket.judged;
-      sum += bucket.good;
-      continue;
-    }
-    const scores = bucket.values.flatMap((value) => score({ ok: null, value }) ?? []);
-    if (scores.length === 0) continue;
-    n += bucket.measured;
-    sum += (scores.reduce((total, each) => total + each, 0) / scores.length) * bucket.measured;
-  }
+  let { n, sum } = levelOfBuckets(history.buckets, score, from, Math.min(until, exactFrom));
   for (const sample of samples) {
     const scored = sample.at >= from && sample.at < until ? score(sample) : null;
     if (scored === null) continue;
@@ -118,6 +118,37 @@ export function levelBetween(
     sum += scored;
   }
   return { n, sum };
+}
+
+/** The same of the buckets that lie wholly inside. */
+export function levelOfBuckets(
+  buckets: readonly Bucket[],
+  score: Score,
+  from: number,
+  until: number,
+): { readonly n: number; readonly sum: number } {
+  let n = 0;
+  let sum = 0;
+  for (const bucket of buckets) {
+    if (bucket.at < from || bucket.at + bucket.spanMs > until) continue;
+    const level = bucketLevel(bucket, score);
+    n += level.n;
+    sum += level.n * level.mean;
+  }
+  return { n, sum };
+}
+
+/** How many of a bucket's samples can be scored, and their mean. */
+export function bucketLevel(bucket: Bucket, score: Score): { n: number; mean: number } {
+  if (bucket.judged > 0 && score({ ok: true, value: null }) !== null) {
+    return { n: bucket.judged, mean: bucket.good / bucket.judged };
+  }
+  const scores = bucket.values.flatMap((value) => score({ ok: null, value }) ?? []);
+  if (scores.length === 0) return { n: 0, mean: 0 };
+  return {
+    n: bucket.measured,
+    mean: scores.reduce((total, each) => total + each, 0) / scores.length,
+  };
 }
 
 /** The value below which a share of the sorted values lies; NaN without values. */

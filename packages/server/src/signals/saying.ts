@@ -2,7 +2,7 @@
 import type { FloorOrigin } from "./baseline.ts";
 import type { Rule } from "./rule.ts";
 import type { DimensionJudgement } from "./rule-judge.ts";
-import type { VerdictKind } from "./verdict.ts";
+import type { Verdict, VerdictKind } from "./verdict.ts";
 
 const evidenceMax = 1e12;
 
@@ -58,4 +58,27 @@ function isoOf(at: number): string {
 
 function share(value: number | null): string {
   return value === null ? "an unknown level" : `${(value * 100).toFixed(1)} %`;
+}
+
+/** What is said of a rule (or of one of its segments), as the rest of the house reads it. */
+export function verdictOf(rule: Rule, kind: VerdictKind, judgement: DimensionJudgement): Verdict {
+  const bad = kind === "regression" || kind === "drift";
+  return {
+    rule: rule.name,
+    service: rule.service,
+    signal: rule.signal,
+    kind,
+    customerFacing: rule.customerFacing,
+    severity: rule.severity,
+    at: new Date(judgement.at),
+    onset: bad && judgement.onset !== null ? new Date(judgement.onset) : null,
+    evidence: shownEvidence(judgement.logEvidence),
+    floor: judgement.floor ?? 0,
+    level: judgement.level ?? 0,
+    samples: judgement.samples,
+    failingKeys: judgement.failingKeys,
+    hard: rule.judge.kind === "hard",
+    dimension: judgement.dimension,
+    says: sayVerdict(rule, kind, judgement),
+  };
 }

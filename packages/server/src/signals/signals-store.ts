@@ -1,4 +1,4 @@
-import type { Json, Query, Tx } from "../store/database.ts";
+import type { Db, Json, Query, Tx } from "../store/database.ts";
 import type { Bucket } from "./history.ts";
 import type { RuleState } from "./rule-judge.ts";
 import type { Sample } from "./sample.ts";
@@ -71,12 +71,12 @@ export async function insertBuckets(db: Tx, buckets: readonly ClosedBucket[]): P
   await inParts(buckets, async (part) => {
     await db`
       insert into signal_buckets
-        (service, signal, at, n, judged, good, measured, measured_values)
-      select b.service, b.signal, to_timestamp(b.at / 1000.0), b.n, b.judged, b.good, b.measured, b."values"
+        (service, signal, at, span_ms, n, judged, good, measured, measured_values)
+      select b.service, b.signal, to_timestamp(b.at / 1000.0), b."spanMs", b.n, b.judged, b.good, b.measured, b."values"
       from jsonb_to_recordset(${db.json(part.map((each) => ({ ...each })) as Json)}) as b(
-        service text, signal text, at double precision, n int, judged int, good int, measured int,
+        service text, signal text, at double precision, "spanMs" int, n int, judged int, good int, measured int,
         "values" double precision[])
-      on conflict (service, signal, at) do nothing`;
+      on conflict do nothing`;
   });
 }
 
@@ -126,14 +126,37 @@ async function inParts<T>(
   }
 }
 
-/** Keeps what is promised and no more: 1,000 samples a signal, buckets of 7 days, 1,000 points a rule. */
+/**
+ * Keeps what is promised and no more: 1,000 samples a signal, 1,000 points a rule, buckets of ten seconds
+ * for a day and of a minute for 90.
+ */
 export async function trimSignals(db: Query, now: Date): Promise<void> {
   await db`
     delete from signal_chunks c using (
       select id, sum(n) over (partition by service, signal order by id desc) - n as newer
       from signal_chunks) as r
     where c.id = r.id and r.newer >= 1000`;
-  await db`delete from signal_buckets where at < ${now}::timestamptz - interval '7 days'`;
+  await db`
+    with old as (
+      delete from signal_buckets
+      where span_ms < 60000 and at < date_trunc('minute', ${now}::timestamptz - interval '1 day')
+      returning *, date_trunc('minute', at) as minute),
+    counted as (
+      select service, signal, minute, sum(n) as n, sum(judged) as judged, sum(good) as good,
+             sum(measured) as measured
+      from old group by service, signal, minute),
+    measured as (
+      -- Turn by turn from each of the ten-second buckets, so that none of them fills the minute.
+      select service, signal, minute, (array_agg(v order by turn, at))[1:32] as measured_values
+      from old, unnest(measured_values) with ordinality as u (v, turn)
+      group by service, signal, minute)
+    insert into signal_buckets
+      (service, signal, at, span_ms, n, judged, good, measured, measured_values)
+    select service, signal, minute, 60000, c.n, c.judged, c.good, c.measured,
+           coalesce(m.measured_values, '{}')
+    from counted c left join measured m using (service, signal, minute)
+    on conflict do nothing`;
+  await db`delete from signal_buckets where at < ${now}::timestamptz - interval '90 days'`;
   await db`
     delete from rule_trajectories t using (
       select id, row_number() over (partition by rule order by id desc) as place
@@ -169,7 +192,8 @@ export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
 /** Buckets since a moment, oldest first. */
 export async function loadBuckets(db: Query, since: Date): Promise<readonly ClosedBucket[]> {
   const rows = await db<(Omit<ClosedBucket, "at" | "values"> & { at: Date; values: number[] })[]>`
-    select service, signal, at, n, judged, good, measured, measured_values as values, 1 as stride
+    select service, signal, at, span_ms as "spanMs", n, judged, good, measured,
+           measured_values as values, 1 as stride
     from signal_buckets where at >= ${since} order by at`;
   return rows.map((row) => ({ ...row, at: row.at.getTime() }));
 }
@@ -202,4 +226,26 @@ export async function findAlarmedSince(
     select distinct rule from rule_verdicts
     where rule = any(${[...rules]}::text[]) and at >= ${since} and kind in ('regression', 'drift')`;
   return new Set(rows.map(({ rule }) => rule));
+}
+
+/** Buckets of one signal since a moment, oldest first, a thousand at a time. */
+export function streamBuckets(
+  db: Db,
+  service: string,
+  signal: string,
+  since: Date,
+): AsyncIterable<readonly Bucket[]> {
+  const rows = db<(Omit<Bucket, "at"> & { at: Date })[]>`
+    select at, span_ms as "spanMs", n, judged, good, measured, measured_values as values, 1 as stride
+    from signal_buckets
+    where service = ${service} and signal = ${signal} and at >= ${since}
+    order by at`;
+  const parts = rows.cursor(rowsPerInsert);
+  return {
+    async *[Symbol.asyncIterator]() {
+      for await (const part of parts) {
+        yield part.map((row) => ({ ...row, at: row.at.getTime() }));
+      }
+    },
+  };
 }

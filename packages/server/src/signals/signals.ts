@@ -1,7 +1,7 @@
 /**
  * The signals room, put together: probes and pushed samples in, verdicts out, evidence kept.
  */
-import type { Report, RuleDetails, SignalsStatus } from "@lastgood/sdk";
+import type { RuleDetails, SignalsStatus } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Config, Configuration } from "../config/config.ts";
 import { dependenciesOf } from "../config/graph.ts";
@@ -11,23 +11,17 @@ import { audit } from "../http/audit.ts";
 import type { Layer } from "../layers/layer.ts";
 import { startLoop } from "../loop.ts";
 import type { Db } from "../store/database.ts";
-import { newId, type World } from "../world.ts";
+import type { World } from "../world.ts";
 import { createBaselineLayer } from "./baseline-layer.ts";
 import { type Contrast, contrastEvidence, levelOfSum } from "./contrast.ts";
 import { createEvidenceWriter } from "./evidence-writer.ts";
 import { findAnnouncements, hasExposedChange } from "./exposure-store.ts";
 import { levelBetween, recentOf } from "./history.ts";
 import { createProbeLoop } from "./probe-loop.ts";
-import {
-  findReports,
-  insertReport,
-  type Reports,
-  reportsOf,
-  witnessReporters,
-  witnessWithinMs,
-} from "./reports-store.ts";
+import { deltaOf, type Replayed, replayRule, scoreFor } from "./replay.ts";
+import { createReports } from "./reports.ts";
+import { findReports, type Reports, reportsOf } from "./reports-store.ts";
 import { createRuleEngine, type Watch } from "./rule-engine.ts";
-import { judgedScore } from "./rule-judge.ts";
 import { statusOf } from "./rule-status.ts";
 import { probeSignals, type Sample } from "./sample.ts";
 import { createSignalMemory } from "./signal-memory.ts";
@@ -39,6 +33,7 @@ import {
   loadStates,
   readTrajectory,
   readVerdicts,
+  streamBuckets,
   trimSignals,
 } from "./signals-store.ts";
 import type { Verdict } from "./verdict.ts";
@@ -51,9 +46,15 @@ export interface Signals {
   /** Takes in what another room observed, such as an exited process. Never waits, never throws. */
   ingest(samples: readonly Sample[]): void;
   status(service: string | null): SignalsStatus;
-  /** Compares a rule's signal before and after a moment. `not_found` for a rule that is not in force. */
-  contrast(service: string, rule: string, exposedAt: Date): Promise<Contrast>;
+  /** What a rule (or one of its segments) says now; `gone` when it is no longer in force. */
+  stateOf(rule: string, dimension: string | null): RuleState;
+  /** Compares a rule's signal before and after a moment; null for a rule that is not in force. */
+  contrast(service: string, rule: string, exposedAt: Date): Promise<Contrast | null>;
+  /** The regressions that the recorded samples show since then, under the rules in force now. */
+  replay(since: Date, signal: AbortSignal): Promise<readonly Replayed[]>;
   reportsOf(service: string, since: Date): Promise<Reports>;
+  /** Distinct people who reported the service since then. */
+  reporters(service: string, since: Date): Promise<number>;
   /** The last 1,000 samples of each signal of a service: what is captured of a bad window. */
   recentSamples(service: string): readonly { signal: string; samples: readonly Sample[] }[];
   /** The revision that a service's probe last read from it. */
@@ -62,6 +63,9 @@ export interface Signals {
   routes(app: App): void;
   stop(): Promise<void>;
 }
+
+/** `unknown`: missing data, or too few: neither well nor bad. */
+export type RuleState = "well" | "bad" | "unknown" | "gone";
 
 export interface SignalsDeps {
   readonly db: Db;
@@ -105,6 +109,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   };
   configure();
 
+  const reports = createReports({ db, world, configuration, say: desk.say });
   let turns = 0;
   const loop = startLoop({
     name: "signals",
@@ -169,60 +174,56 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
     };
   }
 
-  async function contrast(service: string, name: string, exposedAt: Date): Promise<Contrast> {
-    const { rule } = watchNamed(name);
+  async function contrast(service: string, name: string, exposedAt: Date) {
+    const watch = engine.watch(name);
+    if (watch === null) return null;
+    const { rule } = watch;
     const at = exposedAt.getTime();
     const history = memory.history(rule.service, rule.signal);
-    const score = (sample: Pick<Sample, "ok" | "value">) =>
-      judgedScore(rule, { ...sample, service, signal: rule.signal, ...bare });
     const between = (from: number, until: number) =>
-      history === null ? { n: 0, sum: 0 } : levelBetween(history, score, from, until);
+      history === null ? { n: 0, sum: 0 } : levelBetween(history, scoreFor(rule), from, until);
     const before = between(at - contrastSpanMs, at);
     const after = between(at, at + contrastSpanMs);
-    const delta = rule.judge.kind === "statistics" ? rule.judge.settings.delta : 0.02;
     const peers = engine
       .watches()
       .filter((peer) => peer.rule.service !== service && peer.rule.customerFacing);
-    const saying = (...kinds: readonly string[]) =>
-      peers
-        .filter((peer) => kinds.includes(desk.said(peer.rule.name, null)?.kind ?? ""))
-        .map((peer) => peer.rule.name);
+    const saying = (...states: readonly RuleState[]) =>
+      peers.map((peer) => peer.rule.name).filter((peer) => states.includes(stateOf(peer, null)));
     return {
-      evidence: contrastEvidence(before, after, delta),
+      evidence: contrastEvidence(before, after, deltaOf(rule)),
       before: levelOfSum(before),
       after: levelOfSum(after),
-      unaffectedPeers: saying("hold"),
-      affectedPeers: saying("regression", "drift"),
+      unaffectedPeers: saying("well"),
+      affectedPeers: saying("bad"),
     };
   }
 
-  async function report(service: string, reporter: string, text: string) {
-    if (!(service in configuration.current().services)) {
-      throw new Fault(
-        "not_found",
-        `No service ${service} is declared: see \`services\` in lastgood.yaml.`,
-      );
+  function stateOf(name: string, dimension: string | null): RuleState {
+    const watch = engine.watch(name);
+    const said = desk.said(name, dimension)?.kind;
+    if (watch === null) return reports.isWitnessed(name) ? "unknown" : "gone";
+    if (said === "regression" || said === "drift") return "bad";
+    return said === "hold" && !engine.isSilent(watch) ? "well" : "unknown";
+  }
+
+  async function replay(since: Date, signal: AbortSignal): Promise<readonly Replayed[]> {
+    const found: Replayed[] = [];
+    for (const { rule } of engine.watches()) {
+      const buckets = streamBuckets(db, rule.service, rule.signal, since);
+      found.push(...(await replayRule(rule, buckets, signal)));
     }
-    const now = world.now();
-    const given: Report = {
-      id: newId<string>(world, "rep"),
-      at: now.toISOString(),
-      service,
-      reporter,
-      text,
-    };
-    await insertReport(db, given);
-    const recent = await reportsOf(db, service, new Date(now.getTime() - witnessWithinMs));
-    if (recent.isWitness) desk.say(verdictOfReports(service, recent, now));
-    return { report: given, reporters: recent.reporters };
+    return found;
   }
 
   return {
     onVerdict: desk.onVerdict,
     ingest: (samples) => void engine.ingest(samples),
     status,
+    stateOf,
     contrast,
+    replay,
     reportsOf: (service, from) => reportsOf(db, service, from),
+    reporters: async (service, from) => (await reportsOf(db, service, from)).reporters,
     recentSamples: (service) =>
       memory
         .signalsOf(service)
@@ -257,7 +258,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
           });
           return statusOf(watch, engine, desk);
         },
-        report,
+        report: reports.report,
         reports: (service, from) => findReports(db, service, from),
       }),
     async stop() {
@@ -278,35 +279,10 @@ function upstreamOf(config: Config, service: string): readonly string[] {
   return [...reached];
 }
 
-const bare = { at: 0, key: null, dimensions: null, hard: null } as const;
-
 function isProbed(configuration: Configuration, service: string, signal: string): boolean {
   const declared = configuration.current().services[service];
   if (declared === undefined) return false;
   return Object.entries(declared.probes).some(
     ([probe, { read }]) => Object.values(probeSignals(probe)).includes(signal) || signal in read,
   );
-}
-
-/** Reports alone open an incident and never move anything: they are an indicator's verdict. */
-function verdictOfReports(service: string, { reporters, reports }: Reports, now: Date): Verdict {
-  const first = reports.at(-1);
-  return {
-    rule: `${service}.reports`,
-    service,
-    signal: "reports",
-    kind: "regression",
-    customerFacing: false,
-    severity: "high",
-    at: now,
-    onset: first === undefined ? now : new Date(first.at),
-    evidence: reporters,
-    floor: 1,
-    level: 0,
-    samples: reports.length,
-    failingKeys: reporters,
-    hard: false,
-    dimension: null,
-    says: `${service}: ${reporters} people reported it within an hour (${witnessReporters} are a witness): "${reports[0]?.text.slice(0, 120) ?? ""}"`,
-  };
 }

@@ -16,7 +16,7 @@ import { type Announcement, coveredBy } from "./announced.ts";
 import type { DetectorKind } from "./detector.ts";
 import type { Rule } from "./rule.ts";
 import type { DimensionJudgement } from "./rule-judge.ts";
-import { sayVerdict, shownEvidence } from "./saying.ts";
+import { verdictOf } from "./saying.ts";
 import type { Verdict, VerdictKind } from "./verdict.ts";
 
 export interface VerdictDeskDeps {
@@ -175,27 +175,5 @@ export function createVerdictDesk(deps: VerdictDeskDeps): VerdictDesk {
     async settled() {
       await Promise.all([...lines.values()].map(({ settling }) => settling));
     },
-  };
-}
-
-function verdictOf(rule: Rule, kind: VerdictKind, judgement: DimensionJudgement): Verdict {
-  const bad = kind === "regression" || kind === "drift";
-  return {
-    rule: rule.name,
-    service: rule.service,
-    signal: rule.signal,
-    kind,
-    customerFacing: rule.customerFacing,
-    severity: rule.severity,
-    at: new Date(judgement.at),
-    onset: bad && judgement.onset !== null ? new Date(judgement.onset) : null,
-    evidence: shownEvidence(judgement.logEvidence),
-    floor: judgement.floor ?? 0,
-    level: judgement.level ?? 0,
-    samples: judgement.samples,
-    failingKeys: judgement.failingKeys,
-    hard: rule.judge.kind === "hard",
-    dimension: judgement.dimension,
-    says: sayVerdict(rule, kind, judgement),
   };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
+import { trimSignals } from "../../src/signals/signals-store.ts";
 import type { Db } from "../../src/store/database.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { service, startSignals } from "./signals-world.ts";
@@ -141,16 +142,24 @@ test("a moment is contrasted with the signal's own past, and with services that 
   world.feed(20, { ok: false });
   world.feed(5, { service: "website", signal: "visit", ok: true });
   await world.said("drift");
-  const guilty = await world.signals.contrast(service, "publishing", exposed);
+  const contrast = async (of: string, rule: string, at: Date) => {
+    const found = await world.signals.contrast(of, rule, at);
+    assert.ok(found !== null);
+    return found;
+  };
+  const guilty = await contrast(service, "publishing", exposed);
   assert.equal(guilty.evidence, 1e6);
   assert.deepEqual(guilty.before, { mean: 1, n: 300 });
   assert.deepEqual(guilty.after, { mean: 0, n: 20 });
   assert.deepEqual(guilty.unaffectedPeers, ["browsing"]);
-  const older = await world.signals.contrast(service, "publishing", long);
+  const older = await contrast(service, "publishing", long);
   assert.ok(older.evidence < guilty.evidence);
-  const never = await world.signals.contrast("website", "browsing", exposed);
+  const never = await contrast("website", "browsing", exposed);
   assert.ok(never.evidence < 2, "a signal that did not change gives none");
-  await assert.rejects(world.signals.contrast(service, "nothing", exposed), { code: "not_found" });
+  assert.equal(await world.signals.contrast(service, "nothing", exposed), null);
+  assert.equal(world.signals.stateOf("publishing", null), "bad");
+  assert.equal(world.signals.stateOf("browsing", null), "well");
+  assert.equal(world.signals.stateOf("nothing", null), "gone");
 });
 
 test("what cannot be written while PostgreSQL refuses is kept and written later, in order", async () => {
@@ -171,4 +180,34 @@ test("what cannot be written while PostgreSQL refuses is kept and written later,
     ["hold", "drift"],
   );
   assert.equal(world.signals.status(null).counts.dropped, 0);
+});
+
+test("the record of a past regression, fine or a minute at a time, shows it again when it is replayed", async () => {
+  await using world = await startSignals(config);
+  world.feed(1_200, { ok: true });
+  const onset = world.clock + 250;
+  world.feed(240, { ok: false });
+  world.feed(480, { ok: true });
+  await world.restart();
+  const since = new Date(onset - 3_600_000);
+  const replayed = async (slackMs: number) => {
+    const found = await world.signals.replay(since, AbortSignal.timeout(10_000));
+    assert.equal(found.length, 1);
+    const [only] = found;
+    const off = Math.abs((only?.verdict.onset?.getTime() ?? 0) - onset);
+    assert.ok(off <= slackMs, `dated ${off} ms off`);
+    const contrast = only?.contrast(new Date(onset - slackMs));
+    assert.ok((contrast?.evidence ?? 0) > 1_000, JSON.stringify(contrast));
+  };
+  await replayed(10_000);
+  const [fine] = await world.db<{ n: number }[]>`select sum(n)::int as n from signal_buckets`;
+  await trimSignals(world.db, new Date(world.clock + 2 * 86_400_000));
+  const rows = await world.db<{ span_ms: number; n: number }[]>`
+    select span_ms, n from signal_buckets`;
+  assert.ok(rows.length < 10 && rows.every((row) => row.span_ms === 60_000));
+  assert.equal(
+    rows.reduce((sum, { n }) => sum + n, 0),
+    fine?.n,
+  );
+  await replayed(60_000);
 });

@@ -10,17 +10,19 @@ create table signal_chunks (
 );
 create index on signal_chunks (service, signal, id desc);
 
--- Ten seconds of one signal: counts, and a subset of the measured values.
+-- Ten seconds of one signal (a minute of it, once it is a day old): counts, and a subset of the
+-- measured values.
 create table signal_buckets (
   service text not null,
   signal text not null,
   at timestamptz not null,
+  span_ms int not null,
   n int not null,
   judged int not null,
   good int not null,
   measured int not null,
   measured_values double precision[] not null,
-  primary key (service, signal, at)
+  primary key (service, signal, span_ms, at)
 );
 create index on signal_buckets (at);
 
