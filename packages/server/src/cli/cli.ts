@@ -1,8 +1,13 @@
 import { Command, CommanderError } from "commander";
+import { accessCommands } from "./commands/access.ts";
 import { codeCommands } from "./commands/code.ts";
 import { configCommands } from "./commands/config.ts";
+import { deadLettersCommands } from "./commands/dead-letters.ts";
 import { drillCommands } from "./commands/drill.ts";
+import { incidentCommands } from "./commands/incidents.ts";
+import { initCommands } from "./commands/init.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
+import { messagesCommands } from "./commands/messages.ts";
 import { pageCommands } from "./commands/pages.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
@@ -22,9 +27,14 @@ export function createProgram(): Command {
     .showHelpAfterError("Run with --help to see what it takes.")
     .exitOverride();
   serverCommands(program);
+  accessCommands(program);
+  initCommands(program);
   configCommands(program);
   ledgerCommands(program);
   codeCommands(program);
+  messagesCommands(program);
+  deadLettersCommands(program);
+  incidentCommands(program);
   recoveryCommands(program);
   pageCommands(program);
   drillCommands(program);

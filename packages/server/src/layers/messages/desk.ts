@@ -324,7 +324,7 @@ export async function requireConsumer(
   if (consumer !== undefined) return consumer;
   throw new Fault(
     "not_found",
-    `There is no consumer ${name.slice(0, 100)}: list them with \`lastgood consumers\`.`,
+    `There is no consumer ${name.slice(0, 100)}: list them with \`lastgood messages consumers\`.`,
   );
 }
 
