@@ -1,26 +1,48 @@
 /**
  * The parts list: the one place that builds adapters and wires rooms together.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { type Closing, createClosing } from "./closing.ts";
-import { type Config, type Configuration, configSchema } from "./config/config.ts";
+import { type Configuration, configSchema } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
-import { carriersOf, distance } from "./config/graph.ts";
-import { Fault } from "./fault.ts";
+import { thingsReaching } from "./config/graph.ts";
+import { createFanOut } from "./fan-out.ts";
+import { createAllClear } from "./fleet/all-clear.ts";
+import { createDeployGate } from "./fleet/deploy-gate.ts";
+import { createFleetLayer } from "./fleet/fleet-layer.ts";
+import { ensureFirstToken } from "./http/first-token.ts";
+import { createMetrics } from "./http/metrics.ts";
 import { createApp } from "./http/server.ts";
+import type { RecoveryId } from "./ids.ts";
+import { createIncidents, type Incidents } from "./incidents/incidents.ts";
+import { signalSourceOf } from "./incidents/signal-source.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
-import { createCode } from "./layers/code/code.ts";
+import { type Code, createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
-import { createMessages } from "./layers/messages/messages.ts";
+import type { Layers } from "./layers/layer.ts";
+import { createMessages, type Messages } from "./layers/messages/messages.ts";
 import { messagesRoutes } from "./layers/messages/messages-routes.ts";
-import { createRuntime } from "./layers/runtime/create-runtime.ts";
-import { createState } from "./layers/state/state.ts";
+import { pulseOf } from "./layers/messages/pulse.ts";
+import { createRuntime, type Runtime } from "./layers/runtime/create-runtime.ts";
+import { createState, type State } from "./layers/state/state.ts";
+import { createLearning } from "./learning/learning.ts";
+import { learningRoutes } from "./learning/learning-routes.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
 import { createNotify } from "./notify/create-notify.ts";
+import { readOwnBuild } from "./own-build.ts";
+import { createCapture } from "./recovery/capture.ts";
+import { createPlanner } from "./recovery/planner.ts";
+import { createRecoveries, type RecoveryRoom } from "./recovery/recoveries.ts";
+import type { RecoveryEvent } from "./recovery/recovery.ts";
+import { recoveryRoutes } from "./recovery/recovery-routes.ts";
+import { toApi } from "./recovery/recovery-schema.ts";
+import { latestRecovery } from "./recovery/recovery-store.ts";
+import type { JournalPoint } from "./recovery/runner.ts";
+import type { Sandboxes } from "./sandbox/sandbox.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
-import { createSignals } from "./signals/signals.ts";
+import { captureSamples } from "./signals/capture.ts";
+import { createSignals, type Signals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
 import { realWorld, type World } from "./world.ts";
@@ -33,10 +55,19 @@ export interface StartOptions {
   readonly configuration: Configuration;
   readonly world?: World;
   readonly log?: Logger;
+  /** Where tests and drills put other parts in place of ours, and hold the journal. */
+  readonly seams?: Seams;
+}
+
+export interface Seams {
+  layers?(ours: Layers): Layers;
+  reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
 }
 
 export interface Lastgood {
   readonly url: string;
+  /** Holds a working admin token; null where the database's own admins give them. */
+  readonly tokenFile: string | null;
   readonly db: Db;
   /** Services that Lastgood serves go on without it, unless they are to be stopped as well. */
   stop(options?: { readonly services?: boolean }): Promise<void>;
@@ -52,104 +83,183 @@ export async function startLastgood(options: StartOptions): Promise<Lastgood> {
   }
 }
 
+/** What every room gets. */
+interface Ground {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly home: string;
+  readonly configuration: Configuration;
+}
+
 /** What is opened here is handed to `closing` at once, and closed in the reverse order. */
 async function assemble(options: StartOptions, closing: Closing): Promise<Lastgood> {
-  const { home, databaseUrl, configuration } = options;
+  const { home, databaseUrl, configuration, seams = {} } = options;
   const world = options.world ?? realWorld;
   const log = options.log ?? pino();
   const store = await openStore({ home, databaseUrl, log });
   closing.add(() => store.close());
-  const { db } = store;
-
-  const signals = await createSignals({ db, world, log, configuration });
-  closing.add(() => signals.stop());
-
-  const messages = await createMessages({ db, world, log, configuration });
-  closing.add(() => messages.stop());
-
-  const code = await createCode({ db, world, log, home, configuration });
-  closing.add(() => code.stop());
-
-  const state = createState({ db, world, configuration });
-
-  const notify = createNotify({ db, world, log, configuration });
-  closing.add(() => notify.stop());
-
-  const sandboxes = createSandboxes({
+  const tokenFile = await ensureFirstToken({
+    home,
+    db: store.db,
     world,
-    configuration,
-    mirrors: code.mirrors,
+    own: store.embedded !== null,
+  });
+  const ground: Ground = { db: store.db, world, log, home, configuration };
+
+  const reached = await openWorld(ground, closing);
+  const sandboxes = createSandboxes({
+    ...ground,
+    mirrors: reached.code.mirrors,
     adminUrl: store.embedded?.url ?? databaseUrl ?? "",
     folder: join(home, "sandboxes"),
     environment: process.env,
   });
   closing.add(() => sandboxes.close());
   await sandboxes.sweep();
+  const response = await openResponse(ground, { ...reached, sandboxes }, seams, closing);
 
-  const runtime = createRuntime({
-    ...{ db, world, log, home, configuration },
-    mirrors: code.mirrors,
-    tips: code.watch,
-    mayDeploy: code.admit,
-    environment: process.env,
-  });
-  runtime.onRunning(({ service, at, ok }) =>
-    signals.ingest([
-      {
-        ...{ service, signal: "running", at: at.getTime(), ok, hard: ok ? null : "exit" },
-        ...{ value: null, key: null, dimensions: null },
-      },
-    ]),
-  );
-  const deploying = runtime.start();
-  closing.add(() => deploying.stop());
-
-  const app = await createApp({ db, world, log, version: await ownVersion() });
-  configRoutes(app, { db, world, configuration });
+  const own = await readOwnBuild();
+  const metrics = createMetrics({ ...ground, ...own });
+  closing.add(() => metrics.stop());
+  const app = await createApp({ ...ground, ...own, metrics });
+  configRoutes(app, ground);
   ledgerRoutes(app, {
-    db,
-    world,
-    reaching: (service) => reaching(configuration.current(), service),
+    ...ground,
+    reaching: (service) => thingsReaching(configuration.current(), service),
   });
-
-  signals.routes(app);
-  notify.routes(app);
-  runtime.routes(app);
-  state.routes(app);
-  codeRoutes(app, { db, world, code });
-  messagesRoutes(app, messages, configuration);
-  barsRoutes(app, { db, world });
+  reached.signals.routes(app);
+  reached.runtime.routes(app);
+  reached.state.routes(app);
+  codeRoutes(app, { ...ground, code: reached.code });
+  barsRoutes(app, ground);
+  messagesRoutes(app, reached.messages, configuration);
+  response.notify.routes(app);
+  response.incidents.routes(app);
+  recoveryRoutes(app, { ...ground, room: response.recoveries });
+  learningRoutes(app, ground);
   closing.add(() => app.close());
+  closing.add(async () => reached.messages.endWaits());
   const url = await app.listen({ host: options.host, port: options.port });
   return {
     url,
-    db,
+    tokenFile,
+    db: store.db,
     async stop({ services = false } = {}) {
       await closing.close();
-      if (services) await runtime.stopServices();
+      if (services) await reached.runtime.stopServices();
     },
   };
 }
 
-function reaching(config: Config, service: string) {
-  if (!Object.hasOwn(config.services, service)) {
-    throw new Fault(
-      "not_found",
-      `No service ${service} is declared: see \`services\` in lastgood.yaml.`,
-    );
-  }
-  const things = [
-    ...Object.keys(config.repositories).map((target) => ({ layer: "code" as const, target })),
-    ...Object.keys(config.services).map((target) => ({ layer: "runtime" as const, target })),
-  ];
-  return things.filter(
-    (thing) => carriersOf(config, thing).length > 0 && distance(config, thing, service) !== null,
-  );
+interface Reached {
+  readonly signals: Signals;
+  readonly messages: Messages;
+  readonly code: Code;
+  readonly state: State;
+  readonly runtime: Runtime;
 }
 
-async function ownVersion(): Promise<string> {
-  const manifest = await readFile(join(import.meta.dirname, "../package.json"), "utf8");
-  return String((JSON.parse(manifest) as { version: unknown }).version);
+/** What is watched, and what can be put back. */
+async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
+  const signals = await createSignals(ground);
+  closing.add(() => signals.stop());
+  const messages = await createMessages(ground);
+  closing.add(() => messages.stop());
+  const code = await createCode(ground);
+  closing.add(() => code.stop());
+  const state = createState(ground);
+  const runtime = createRuntime({
+    ...ground,
+    mirrors: code.mirrors,
+    tips: code.watch,
+    mayDeploy: createDeployGate(ground.db, code.admit),
+    environment: process.env,
+  });
+  runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
+  const deploying = runtime.start();
+  closing.add(() => deploying.stop());
+  return { signals, messages, code, state, runtime };
+}
+
+interface Response {
+  readonly notify: ReturnType<typeof createNotify>;
+  readonly recoveries: RecoveryRoom;
+  readonly incidents: Incidents;
+}
+
+/** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
+async function openResponse(
+  ground: Ground,
+  { signals, messages, code, state, runtime, sandboxes }: Reached & { sandboxes: Sandboxes },
+  seams: Seams,
+  closing: Closing,
+): Promise<Response> {
+  const { db, configuration } = ground;
+  const notify = createNotify(ground);
+  closing.add(() => notify.stop());
+  const ours: Layers = {
+    fleet: createFleetLayer({ ...ground, inboxes: messages.inboxes }),
+    code: code.layer,
+    state: state.layer,
+    messages: messages.layer,
+    runtime: runtime.layer,
+    signals: signals.layer,
+  };
+  const layers = seams.layers?.(ours) ?? ours;
+  const allClear = createAllClear({
+    ...ground,
+    inboxes: messages.inboxes,
+    pulseOf: (agent, since) => pulseOf(messages, configuration.current(), agent, since),
+  });
+  const moved = createFanOut<RecoveryEvent>();
+  const recoveries = await createRecoveries({
+    ...ground,
+    layers,
+    planner: createPlanner({ ...ground, layers, planServe: runtime.planServe }),
+    capture: createCapture(ground, [runtime.capture, captureSamples(signals)]),
+    told: moved.tell,
+    resumed: ({ undo }, signal) => allClear.untilNormal(undo, signal),
+    afterCrash: configuration.current().afterCrash,
+    ...(seams.reached === undefined ? {} : { reached: seams.reached }),
+  });
+  closing.add(() => recoveries.loop.stop());
+  const learning = createLearning({
+    ...ground,
+    sandboxes,
+    incidentOf: (id) => incidents.show(id),
+    recoveryOf: async (incident) => {
+      const latest = await latestRecovery(db, incident);
+      return latest === null ? null : toApi(latest);
+    },
+  });
+  closing.add(() => learning.stop());
+  const incidents: Incidents = createIncidents({
+    ...ground,
+    signals: signalSourceOf(signals),
+    sandboxes,
+    mirrors: code.mirrors,
+    recoveries,
+    notifier: notify.notifier,
+    writeUps: learning,
+    replay: null,
+  });
+  closing.add(() => incidents.stop());
+  moved.subscribe(incidents.recoveryMoved);
+  return { notify, recoveries, incidents };
+}
+
+function runningSample(service: string, at: Date, ok: boolean) {
+  return {
+    service,
+    signal: "running",
+    at: at.getTime(),
+    ok,
+    hard: ok ? null : ("exit" as const),
+    value: null,
+    key: null,
+    dimensions: null,
+  };
 }
 
 export const emptyConfiguration: Configuration = {

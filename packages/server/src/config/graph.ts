@@ -5,6 +5,7 @@
 
 import { matchesGlob } from "node:path";
 import type { LayerName } from "@lastgood/sdk";
+import { Fault } from "../fault.ts";
 import type { Config } from "./config.ts";
 
 /** What a change altered, as a layer names it. */
@@ -49,6 +50,21 @@ export function distance(config: Config, thing: Thing, node: string): number | n
     .map((carrier) => seen.get(carrier))
     .filter((steps) => steps !== undefined);
   return distances.length === 0 ? null : Math.min(...distances);
+}
+
+/** The declared things from which a path leads to the service; `not_found` for an unknown service. */
+export function thingsReaching(config: Config, service: string): readonly Thing[] {
+  if (!Object.hasOwn(config.services, service)) {
+    throw new Fault(
+      "not_found",
+      `No service ${service.slice(0, 100)} is declared: see \`services\` in lastgood.yaml.`,
+    );
+  }
+  const things: readonly Thing[] = [
+    ...Object.keys(config.repositories).map((target) => ({ layer: "code" as const, target })),
+    ...Object.keys(config.services).map((target) => ({ layer: "runtime" as const, target })),
+  ];
+  return things.filter((thing) => distance(config, thing, service) !== null);
 }
 
 /** Services and agents that damage to `node` may reach, itself included. */

@@ -1,6 +1,6 @@
 /**
- * Tells the fleet and its people how an incident goes, and says "all clear" only of agents that were
- * seen to work again; who is not normal is listed by name.
+ * Tells the fleet how an incident goes, and says "all clear" only of agents that were seen to work
+ * again; who is not normal is listed by name.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Configuration } from "../config/config.ts";
@@ -8,7 +8,6 @@ import { reachedFrom } from "../config/graph.ts";
 import type { IncidentId } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
 import type { Inboxes } from "../layers/messages/inboxes.ts";
-import type { Notifier } from "../notify/notify.ts";
 import type { Db } from "../store/database.ts";
 import { containmentsInForce } from "./fleet-store.ts";
 
@@ -44,7 +43,6 @@ export interface AllClearDeps {
   readonly db: Db;
   readonly configuration: Configuration;
   readonly inboxes: Inboxes;
-  readonly notifier: Notifier;
   /** Of all consumers of the agent and of its roles, counting deaths since the time given. */
   pulseOf(agent: string, since: Date): Promise<Pulse>;
 }
@@ -55,7 +53,7 @@ const waitMsMax = 30_000;
 const lookEveryMs = 150;
 
 export function createAllClear(deps: AllClearDeps) {
-  const { db, configuration, inboxes, notifier } = deps;
+  const { db, configuration, inboxes } = deps;
 
   /** The agents that the damage to these services could reach, and those named. */
   function concerned(services: readonly string[], agents: readonly string[]): readonly string[] {
@@ -85,7 +83,6 @@ export function createAllClear(deps: AllClearDeps) {
       text: string,
       { services, agents }: Pick<Undo, "services" | "agents">,
     ): Promise<void> {
-      await notifier.announce(db, incident, phase, text);
       await Promise.all(
         concerned(services, agents).map((agent) =>
           inboxes.tell(agent, {

@@ -80,6 +80,14 @@ export function createLearning(deps: LearningDeps) {
       }
       await write(incident);
     },
+    /** An incident with a rollback closes only with a check, or an operator's reason for none. */
+    async wanting(incident: IncidentId): Promise<string | null> {
+      const check = await checkOf(db, incident);
+      if (check?.accepted === true) return null;
+      const because =
+        check === null ? "no check could be run" : `its check was not accepted: ${check.because}`;
+      return `${because}; give a reason for none with \`lastgood incident close ${incident} --reason ...\``;
+    },
     async stop(): Promise<void> {
       await Promise.all(underWay.values());
     },

@@ -224,3 +224,13 @@ async function selectRecoveries(
 function dateOf(text: string | null): Date | null {
   return text === null ? null : new Date(text);
 }
+
+/** The one that an incident came down to: the last that was not replaced. */
+export async function latestRecovery(db: Query, incident: IncidentId): Promise<Recovery | null> {
+  const [found] = await selectRecoveries(
+    db,
+    db`where r.incident = ${incident} and r.state <> 'superseded'`,
+    1,
+  );
+  return found ?? null;
+}

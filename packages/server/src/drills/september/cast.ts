@@ -26,12 +26,12 @@ export async function startCast(
 ): Promise<Cast> {
   const children = new Map<string, ChildProcess>();
   const start = async (name: string, kind: string) => {
-    const { token } = await client.createToken({ role: "agent", name, agent: name });
+    const { secret } = await client.createToken({ role: "agent", name, agent: name });
     const briefing: AgentBriefing = {
       name,
       folder: world.folder,
       url,
-      token,
+      token: secret,
       service: `http://127.0.0.1:${world.port}`,
       seed,
       variant,

@@ -12,7 +12,7 @@ export async function git(
   author: string,
   ...args: readonly string[]
 ): Promise<string> {
-  const email = `${author}@agents.example`;
+  const email = `${author}@${author === "founder" ? "people" : "agents"}.example`;
   const { stdout } = await run("git", ["-C", folder, ...args], {
     env: {
       PATH: process.env.PATH ?? "",
