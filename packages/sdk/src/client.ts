@@ -1,3 +1,4 @@
+import { accessApi } from "./api/access.ts";
 import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
 import { incidentsApi } from "./api/incidents.ts";
@@ -15,6 +16,7 @@ import { type Connection, callTo } from "./call.ts";
 export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
+    ...accessApi(call),
     ...codeApi(call),
     ...incidentsApi(call),
     ...configurationApi(call),

@@ -1,3 +1,4 @@
+export * from "./api/access.ts";
 export * from "./api/code.ts";
 export * from "./api/configuration.ts";
 export * from "./api/incidents.ts";

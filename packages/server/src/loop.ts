@@ -1,3 +1,4 @@
+import { channel } from "node:diagnostics_channel";
 import type { Logger } from "pino";
 
 /** Something that acts by itself until it is stopped. */
@@ -16,6 +17,15 @@ export interface LoopOptions {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** The diagnostics channel on which every turn is told as a `LoopTurn`. */
+export const loopTurns = "lastgood:loop-turn";
+
+export interface LoopTurn {
+  readonly loop: string;
+  readonly ok: boolean;
+  readonly milliseconds: number;
+}
+
 const backoffMsMax = 5_000;
 
 /**
@@ -27,22 +37,28 @@ export function startLoop({ name, everyMs, log, run }: LoopOptions): Loop {
   let woken = false;
   let rouse = () => {};
   let failures = 0;
+  const told = channel(loopTurns);
 
   async function turns(): Promise<void> {
     while (!stopping.signal.aborted) {
       woken = false;
+      const began = performance.now();
+      const tell = (ok: boolean) =>
+        told.publish({ loop: name, ok, milliseconds: performance.now() - began });
       try {
         await run(stopping.signal);
         failures = 0;
+        tell(true);
       } catch (error) {
         if (stopping.signal.aborted) return;
         failures += 1;
+        tell(false);
         log.error(
           { err: error, loop: name, failures },
           "a loop's turn failed; it will be repeated",
         );
       }
-      if (!woken) await rest(pause(everyMs, failures));
+      if (!woken || failures > 0) await rest(pause(everyMs, failures));
     }
   }
 

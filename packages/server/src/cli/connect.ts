@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { type Client, type Connection, createClient } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
+import { tokenFileOf } from "../token-file.ts";
 
 export const defaultPort = 7440;
 
@@ -14,11 +15,6 @@ export function defaultHome(): string {
   if (process.env.LASTGOOD_HOME !== undefined) return process.env.LASTGOOD_HOME;
   if (process.getuid?.() === 0) return "/var/lib/lastgood";
   return join(process.env.XDG_DATA_HOME ?? join(homedir(), ".local/share"), "lastgood");
-}
-
-/** The file that the server writes its first token to, 0600. */
-export function tokenFileOf(home: string): string {
-  return join(home, "admin.token");
 }
 
 export interface ConnectionOptions {

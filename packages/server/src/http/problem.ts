@@ -73,18 +73,25 @@ const connectionCodes = new Set([
   "CONNECT_TIMEOUT",
   "ECONNREFUSED",
   "ECONNRESET",
-  "57P01",
-  "57P03",
 ]);
+const statementTimedOut = "57014";
 
-function storeFault(error: FastifyError): Fault | null {
-  return connectionCodes.has(error.code)
-    ? new Fault(
-        "store_unreachable",
-        "PostgreSQL is away: nothing was written; try again shortly.",
-        {
-          cause: error,
-        },
-      )
-    : null;
+/** What PostgreSQL, or the way to it, did to us; null for anything that is a bug of ours. */
+function storeFault(error: FastifyError & { readonly severity?: string }): Fault | null {
+  const away = connectionCodes.has(error.code) || error.severity === "FATAL";
+  if (away || /^(08|53|57P)/.test(error.code)) {
+    return new Fault(
+      "store_unreachable",
+      "PostgreSQL is away or out of means: what was asked may not be done; see /health, and try again shortly.",
+      { cause: error },
+    );
+  }
+  if (error.code === statementTimedOut) {
+    return new Fault(
+      "timed_out",
+      "PostgreSQL did not finish in time, and nothing was written: ask for less, or try again.",
+      { cause: error },
+    );
+  }
+  return null;
 }

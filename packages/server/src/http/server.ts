@@ -14,10 +14,13 @@ import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
 import type { Db } from "../store/database.ts";
 import { newId, type World } from "../world.ts";
-import { mayCall } from "./actor.ts";
+import { accessRoutes } from "./access-routes.ts";
+import { type Actor, mayCall, nameOf } from "./actor.ts";
 import type { App } from "./app.ts";
-import { audit } from "./audit.ts";
+import { createDenials } from "./audit.ts";
 import { requireShallow } from "./depth.ts";
+import { healthRoutes } from "./health.ts";
+import type { Metrics } from "./metrics.ts";
 import { answerProblem } from "./problem.ts";
 import { authenticate } from "./tokens.ts";
 
@@ -28,10 +31,15 @@ export interface ServerDeps {
   readonly world: World;
   readonly log: Logger;
   readonly version: string;
+  readonly revision: string | null;
+  readonly metrics: Metrics;
 }
 
-export async function createApp({ db, world, log, version }: ServerDeps): Promise<App> {
+/** The door with what every server has: authentication, limits, health, metrics, tokens, audits. */
+export async function createApp(deps: ServerDeps): Promise<App> {
+  const { db, world, log, version } = deps;
   const logger: FastifyBaseLogger = log;
+  const deny = createDenials(db, world);
   const app: App = fastify({
     loggerInstance: logger,
     bodyLimit: bodyBytesMax,
@@ -67,8 +75,10 @@ export async function createApp({ db, world, log, version }: ServerDeps): Promis
     const allow = request.routeOptions.config.allow;
     if (allow === undefined || allow === "public") return;
     const header = request.headers.authorization ?? "";
+    let known: Actor | null = null;
     try {
-      request.actor = await authenticate(db, world, header.replace(/^Bearer /i, ""));
+      known = await authenticate(db, world, header.replace(/^Bearer /i, ""));
+      request.actor = known;
       if (!mayCall(request.actor, allow)) {
         throw new Fault(
           "forbidden",
@@ -77,12 +87,10 @@ export async function createApp({ db, world, log, version }: ServerDeps): Promis
       }
     } catch (error) {
       if (error instanceof Fault) {
-        await audit(db, {
-          at: world.now(),
-          actor: request.actor?.name ?? "unknown",
+        await deny({
+          actor: known === null ? "unknown" : nameOf(known),
           action: `${request.method} ${request.routeOptions.url}`,
           target: request.url.slice(0, 500),
-          outcome: "denied",
           because: error.code,
         });
       }
@@ -91,5 +99,8 @@ export async function createApp({ db, world, log, version }: ServerDeps): Promis
   });
   app.addHook("preValidation", async (request) => requireShallow(request.body));
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  deps.metrics.routes(app);
+  healthRoutes(app, deps);
+  accessRoutes(app, deps);
   return app;
 }

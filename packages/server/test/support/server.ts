@@ -15,6 +15,7 @@ export interface TestServer extends AsyncDisposable {
   readonly lastgood: Lastgood;
   /** The folder that relative paths of the configuration start from. */
   readonly folder: string;
+  readonly databaseUrl: string;
   /** As an admin. */
   readonly client: Client;
   /** As another role; an agent's client needs the agent's name. */
@@ -47,6 +48,7 @@ export async function startServer(config: unknown = {}): Promise<TestServer> {
   return {
     lastgood,
     folder,
+    databaseUrl: store.url,
     client: await clientAs("admin"),
     clientAs,
     tokenAs,
