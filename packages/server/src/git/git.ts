@@ -47,11 +47,11 @@ export class GitFailure extends Error {
     this.stderr = stderr;
   }
 
-  /** The line that tells most. */
+  /** What git said, on one line. */
   get says(): string {
     const lines = this.stderr.split("\n").map((line) => line.trim());
-    const telling = lines.findLast((line) => /^(fatal|error|remote):/.test(line));
-    return (telling ?? lines.findLast((line) => line !== "") ?? "no reason given").slice(0, 300);
+    const said = lines.filter((line) => line !== "").slice(0, 3);
+    return (said.join("; ") || "no reason given").slice(0, 400);
   }
 }
 

@@ -26,7 +26,7 @@ export async function readCommits(
     readHeads(git, { ...options, stdin }),
     readPaths(git, { ...options, stdin }),
     readPatchIds(git, [], { ...options, stdin }),
-    readPatchIds(git, ["-R"], { ...options, stdin }),
+    readPatchIds(git, ["-R", "--src-prefix=b/", "--dst-prefix=a/"], { ...options, stdin }),
   ]);
   return heads.map((head) => ({
     ...head,
