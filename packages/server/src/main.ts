@@ -242,7 +242,7 @@ async function openResponse(
     recoveries,
     notifier: notify.notifier,
     writeUps: learning,
-    replay: null,
+    replay: signals.replay,
   });
   closing.add(() => incidents.stop());
   moved.subscribe(incidents.recoveryMoved);

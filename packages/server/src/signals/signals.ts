@@ -53,8 +53,6 @@ export interface Signals {
   /** The regressions that the recorded samples show since then, under the rules in force now. */
   replay(since: Date, signal: AbortSignal): Promise<readonly Replayed[]>;
   reportsOf(service: string, since: Date): Promise<Reports>;
-  /** Distinct people who reported the service since then. */
-  reporters(service: string, since: Date): Promise<number>;
   /** The last 1,000 samples of each signal of a service: what is captured of a bad window. */
   recentSamples(service: string): readonly { signal: string; samples: readonly Sample[] }[];
   /** The revision that a service's probe last read from it. */
@@ -223,7 +221,6 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
     contrast,
     replay,
     reportsOf: (service, from) => reportsOf(db, service, from),
-    reporters: async (service, from) => (await reportsOf(db, service, from)).reporters,
     recentSamples: (service) =>
       memory
         .signalsOf(service)

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { text as textOf } from "node:stream/consumers";
 import type { RuleStatus, Sample } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
@@ -10,7 +11,7 @@ export function signalsCommands(program: Command): void {
     .command("signals")
     .summary("how every service goes: each rule, its floor and its verdict")
     .description(
-      "Lists the rules in force and what each says of its signal now. A rule follows from every declared\n" +
+      "Lists the rules in force and what each says of its signal now. A rule follows from every declared " +
         "probe; more are declared under `rules` in lastgood.yaml.\n\n" +
         "  lastgood signals --service content-api",
     )
@@ -73,7 +74,7 @@ export function signalsCommands(program: Command): void {
     .command("remeasure <rule>")
     .summary("measure the floor of a rule anew")
     .description(
-      "Forgets the measured floor of a rule and takes it from the samples that come now: after a\n" +
+      "Forgets the measured floor of a rule and takes it from the samples that come now: after a " +
         "service was made better, or is meant to be slower from now on.\n\n" +
         "  lastgood signals remeasure content-api.reads",
     )
@@ -155,7 +156,8 @@ function sampleOf({ service, signal, ok, value, key }: SendOptions): Sample {
 
 /** The server checks the samples' form; here only that each line is JSON. */
 async function readSamples(file: string): Promise<readonly Sample[]> {
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch((cause) => {
+  const read = file === "-" ? textOf(process.stdin) : readFile(file, "utf8");
+  const text = await read.catch((cause) => {
     throw new Fault("not_found", `${file} cannot be read: check its path.`, { cause });
   });
   return text.split("\n").flatMap((line, index) => {
@@ -176,7 +178,7 @@ function reportCommand(program: Command): void {
     .command("report <service> <text>")
     .summary("say that something is wrong with a service")
     .description(
-      "Reports what you noticed. Three distinct reporters on one service within an hour open an\n" +
+      "Reports what you noticed. Three distinct reporters on one service within an hour open an " +
         "incident; reports alone never move anything.\n\n" +
         '  lastgood report content-api "publishing hangs since nine"',
     )
