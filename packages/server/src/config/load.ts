@@ -80,15 +80,17 @@ export async function openConfiguration(options: OpenOptions): Promise<OpenedCon
 
   async function reload(): Promise<ConfigurationStatus> {
     seen = await fingerprint(path);
+    let next: LoadedConfig;
     try {
       const text = await readBounded(path);
-      loaded = requireGood(path, parseConfig(text));
+      next = requireGood(path, parseConfig(text));
       await keep(copy, text);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       status = { ...status, fault: error.message };
       throw error;
     }
+    loaded = next;
     status = { path, readAt: world.now(), fromCopy: false, fault: null, warnings: loaded.warnings };
     log.info({ path, warnings: loaded.warnings }, "the configuration was read again");
     return status;
@@ -153,8 +155,8 @@ function requireGood(path: string, parsed: ParsedConfig): LoadedConfig {
   );
 }
 
-/** The file's text, refused before it is read whole when it is too large. */
-async function readBounded(path: string): Promise<string> {
+/** The file's text, refused before it is read whole when it is too large. Faults as `loadConfig`. */
+export async function readBounded(path: string): Promise<string> {
   try {
     // Asked by name first: opening a pipe would wait for its writer.
     const info = await stat(path);

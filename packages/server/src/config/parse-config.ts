@@ -2,7 +2,16 @@
  * From the text of a lastgood.yaml to a configuration, or to everything that is wrong with it at once,
  * each with its line and column. Pure: the text is handed in.
  */
-import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
 import { type Config, configSchema } from "./config.ts";
 import { findContradictions, findDoubts, type Remark } from "./cross-checks.ts";
 import { configJsonSchema, keysAt } from "./json-schema.ts";
@@ -65,9 +74,7 @@ function parseBounded(text: string): ParsedConfig {
   const at = placeIn(document, lines);
   const dangers = findDangers(document, lines);
   if (dangers.length > 0) return { ok: false, problems: dangers.slice(0, problemsMax) };
-  const parsed = configSchema.safeParse(document.toJS({ maxAliasCount: aliasesMax }) ?? {}, {
-    reportInput: true,
-  });
+  const parsed = configSchema.safeParse(sectionsOf(document), { reportInput: true });
   if (!parsed.success) {
     const schema = configJsonSchema();
     const remarks = parsed.error.issues.flatMap((issue) =>
@@ -81,6 +88,13 @@ function parseBounded(text: string): ParsedConfig {
     return { ok: false, problems: inOrder(contradictions.map(at)) };
   }
   return { ok: true, config: parsed.data, warnings: inOrder(findDoubts(parsed.data).map(at)) };
+}
+
+/** A section below which everything is commented out is as good as none. */
+function sectionsOf(document: YamlDocument): unknown {
+  const written: unknown = document.toJS({ maxAliasCount: aliasesMax }) ?? {};
+  if (typeof written !== "object" || written === null || Array.isArray(written)) return written;
+  return Object.fromEntries(Object.entries(written).filter(([, value]) => value !== null));
 }
 
 /** As one reads the file; the first fifty. */
@@ -120,7 +134,12 @@ function findDangers(document: YamlDocument, lines: LineCounter): readonly Compl
     Map(_, map) {
       const seen = new Set<string>();
       for (const { key } of map.items) {
-        if (!isScalar(key)) continue;
+        if (!isScalar(key)) {
+          const place = positionAt(lines, isNode(key) ? (key.range?.[0] ?? 0) : 0);
+          const message = "a list or mapping cannot be a name: quote it, or mend it";
+          found.push({ ...place, path: "", message });
+          continue;
+        }
         const text = String(key.value);
         const place = { ...positionAt(lines, key.range?.[0] ?? 0), path: text };
         if (seen.has(text)) found.push({ ...place, message: "it is written twice: keep one" });

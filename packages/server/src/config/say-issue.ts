@@ -69,11 +69,12 @@ const kinds: Readonly<Record<string, string>> = {
   record: "names with settings below each",
 };
 
-function sayType({ expected = "", message }: ConfigIssue): string {
+function sayType({ expected = "", message, input }: ConfigIssue): string {
   const wanted = kinds[expected] ?? expected;
   const received = /received (.+)$/.exec(message)?.[1] ?? "something else";
   if (received === "undefined") return `it is missing: write ${wanted}`;
   if (received === "null") return `it is empty: write ${wanted}, or take the line out`;
+  if (expected === "int") return `write ${wanted}, not ${String(input).slice(0, 40)}`;
   return `write ${wanted}; this is ${kinds[received] ?? received}`;
 }
 

@@ -1,14 +1,13 @@
 /** Changes one setting of a lastgood.yaml and leaves its comments and everything else as written. */
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { rename, stat, writeFile } from "node:fs/promises";
 import { isMap, isScalar, parseDocument } from "yaml";
 import { Fault } from "../fault.ts";
-import { loadConfig } from "./load.ts";
+import { readBounded } from "./load.ts";
 import { parseConfig, sayComplaint } from "./parse-config.ts";
 
 /** Faults `bad_input` for a setting or value that cannot be, and `bad_configuration` if the result is not good. */
 export async function setInFile(file: string, setting: string, value: string): Promise<void> {
-  await loadConfig(file);
-  const text = settingIn(await readFile(file, "utf8"), setting, value);
+  const text = settingIn(await readBounded(file), setting, value);
   const parsed = parseConfig(text);
   if (!parsed.ok) {
     throw new Fault(
