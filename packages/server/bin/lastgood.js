@@ -2,10 +2,15 @@
 /**
  * Plain JavaScript that any Node can read. Runs the built program where there is one and the sources
  * in a checkout, on a Node that can: this one, or the pinned package's.
+ *
+ * Where another Node or other flags are needed, this process becomes that one (execve) if it can, so
+ * that there is one process to signal and one to pay for; else it stands before it and passes signals
+ * and the exit status on.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -18,26 +23,39 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const fits = major > 22 || (major === 22 && minor >= 18);
 const conditioned = process.execArgv.some((each) => each.includes("development"));
 
-if (fits && (conditioned || !fromSources)) {
+if (!fromSources && !existsSync(built)) {
+  fail("lastgood is not built: run `npm run build`.");
+} else if (fits && (conditioned || !fromSources)) {
   await import(pathToFileURL(fromSources ? sources : built).href);
 } else {
   const node = fits ? process.execPath : pinnedNode();
   if (node === null) {
-    process.stderr.write(
-      `lastgood needs Node 22.18 or later, and this is ${process.versions.node}: install a newer Node, or reinstall with optional dependencies.\n`,
+    fail(
+      `lastgood needs Node 22.18 or later, and this is ${process.versions.node}: install a newer Node, or reinstall with optional dependencies.`,
     );
-    process.exit(6);
+  } else {
+    become(node);
   }
+}
+
+/** Runs this file again on `node`, with what sources need. */
+function become(node) {
   const flags = fromSources
     ? ["--conditions=development", "--disable-warning=ExperimentalWarning"]
     : [];
-  const { status, signal } = spawnSync(
-    node,
-    [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)],
-    { stdio: "inherit" },
-  );
-  if (signal !== null) process.kill(process.pid, signal);
-  process.exit(status ?? 1);
+  const args = [...flags, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
+  if (typeof process.execve === "function" && process.platform !== "win32") {
+    process.removeAllListeners("warning");
+    process.execve(node, [node, ...args], process.env);
+  }
+  const child = spawn(node, args, { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.once("error", (error) => fail(`${node} does not start: ${error.message}`));
+  child.once("exit", (code, signal) => {
+    process.exit(code ?? 128 + (constants.signals[signal] ?? 0));
+  });
 }
 
 function pinnedNode() {
@@ -48,4 +66,9 @@ function pinnedNode() {
   } catch {
     return null;
   }
+}
+
+function fail(message) {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 6;
 }

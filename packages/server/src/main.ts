@@ -12,6 +12,7 @@ import { createAllClear } from "./fleet/all-clear.ts";
 import { createDeployGate } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
+import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createApp } from "./http/server.ts";
 import type { RecoveryId } from "./ids.ts";
@@ -97,6 +98,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const { home, databaseUrl, configuration, seams = {} } = options;
   const world = options.world ?? realWorld;
   const log = options.log ?? pino();
+  await requireFreeAddress(options);
   const store = await openStore({ home, databaseUrl, log });
   closing.add(() => store.close());
   const tokenFile = await ensureFirstToken({
@@ -138,9 +140,9 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   response.incidents.routes(app);
   recoveryRoutes(app, { ...ground, room: response.recoveries });
   learningRoutes(app, ground);
-  closing.add(() => app.close());
+  closing.add(() => stopListening(app));
   closing.add(async () => reached.messages.endWaits());
-  const url = await app.listen({ host: options.host, port: options.port });
+  const url = await listen(app, { host: options.host, port: options.port });
   return {
     url,
     tokenFile,

@@ -99,6 +99,22 @@ export async function createApp(deps: ServerDeps): Promise<App> {
   });
   app.addHook("preValidation", async (request) => requireShallow(request.body));
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  app.addHook("onResponse", async (request, reply) => {
+    const { statusCode, elapsedTime } = reply;
+    // What went well and quickly is for debugging: agents call many times a second.
+    const level =
+      statusCode >= 500 ? "error" : statusCode >= 400 || elapsedTime > 1_000 ? "info" : "debug";
+    request.log[level](
+      {
+        method: request.method,
+        route: request.routeOptions.url,
+        status: statusCode,
+        milliseconds: Math.round(elapsedTime),
+        actor: request.actor === undefined ? null : nameOf(request.actor),
+      },
+      "answered",
+    );
+  });
   deps.metrics.routes(app);
   healthRoutes(app, deps);
   accessRoutes(app, deps);

@@ -1,60 +1,129 @@
-import { join } from "node:path";
 import type { Command } from "commander";
 import { pino } from "pino";
-import { findConfiguration } from "../../config/load.ts";
-import { startLastgood } from "../../main.ts";
-import { realWorld } from "../../world.ts";
+import { Fault } from "../../fault.ts";
+import type { Lastgood } from "../../main.ts";
+import type { GlobalOptions } from "../command.ts";
 import { defaultHome, defaultPort } from "../connect.ts";
+import { createTerminal, type Terminal } from "../terminal.ts";
 
-interface StartFlags {
+interface StartFlags extends GlobalOptions {
   readonly host: string;
   readonly port: number;
   readonly home?: string;
   readonly config?: string;
   readonly stopServices?: boolean;
+  readonly logFile?: string;
+  readonly logLevel?: string;
 }
 
 export function serverCommands(program: Command): void {
   program
     .command("start")
     .summary("run the control plane")
+    .description(
+      "Runs the control plane until it is told to stop (Ctrl-C, or SIGTERM).\n\n" +
+        "  lastgood start\n" +
+        "  lastgood start --home /srv/lastgood --port 7441\n" +
+        "  DATABASE_URL=postgres://lastgood@db.internal/lastgood lastgood start\n\n" +
+        "Without DATABASE_URL it runs a PostgreSQL of its own in its home.",
+    )
     .option("--host <address>", "where to listen", "127.0.0.1")
-    .option("--port <port>", "which port; 0 takes a free one", Number, defaultPort)
+    .option("--port <port>", "which port; 0 takes a free one", toPort, defaultPort)
     .option(
       "--config <file>",
       "the configuration to follow (LASTGOOD_CONFIG; default: ./lastgood.yaml where there is one)",
     )
     .option("--stop-services", "when it is stopped, end the services that it serves as well")
+    .option("--log-file <file>", "write the log there instead of to stderr; SIGHUP opens it anew")
+    .option(
+      "--log-level <level>",
+      "trace, debug, info, warn, error or fatal (default: info; warn on a terminal)",
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<StartFlags>();
-      const log = pino(pino.destination(2));
-      const home = options.home ?? defaultHome();
-      const configuration = await findConfiguration(options.config ?? process.env.LASTGOOD_CONFIG, {
-        keepIn: join(home, "configuration"),
-        world: realWorld,
-        log,
-      });
-      const lastgood = await startLastgood({
-        home,
-        host: options.host,
-        port: options.port,
-        databaseUrl: process.env.DATABASE_URL ?? null,
-        configuration,
-        log,
-      });
-      process.stdout.write(`Lastgood is at ${lastgood.url}\n`);
-      for (const signal of ["SIGINT", "SIGTERM"] as const) {
-        process.once(signal, () => {
-          void configuration
-            .stop()
-            .then(() => lastgood.stop({ services: options.stopServices === true }))
-            .then(() => process.exit(0));
-        });
-      }
-      // A faulty file is kept out and told by `lastgood doctor`; the log has it too.
-      process.on(
-        "SIGHUP",
-        () => void configuration.file?.reload().catch((err) => log.error({ err })),
-      );
+      await run(options, createTerminal(options.json === true));
     });
+}
+
+async function run(options: StartFlags, terminal: Terminal): Promise<void> {
+  const asked = signalled("SIGINT", "SIGTERM");
+  const output = pino.destination({ dest: options.logFile ?? 2, mkdir: true, sync: true });
+  const log = pino({ level: levelOf(options) }, output);
+  const home = options.home ?? defaultHome();
+  // Only this command needs the server: the others stay quick without it.
+  const { startServer } = await import("../start-server.ts");
+  const { lastgood, stop, reload } = await terminal.progress(
+    "Lastgood starts",
+    startServer({ ...options, home, log, databaseUrl: process.env.DATABASE_URL ?? null }),
+  );
+  process.on("SIGHUP", () => {
+    if (options.logFile !== undefined) output.reopen();
+    void reload();
+  });
+  terminal.result({ url: lastgood.url, tokenFile: lastgood.tokenFile });
+  greet(terminal, lastgood, home);
+  await asked;
+  await terminal.progress("Lastgood stops", withinStop(stop()));
+  process.exit(0);
+}
+
+/** The address, the token's file, and what to try: in a form that can be pasted. */
+function greet(terminal: Terminal, { url, tokenFile }: Lastgood, home: string): void {
+  const elsewhere = [
+    ...(url === `http://127.0.0.1:${defaultPort}` ? [] : [`LASTGOOD_URL=${url}`]),
+    ...(home === defaultHome() ? [] : [`LASTGOOD_HOME=${home}`]),
+  ];
+  terminal.line(`Lastgood is at ${terminal.ink("bold", url)}`);
+  terminal.line(
+    tokenFile === null
+      ? "The database has its own admins: set LASTGOOD_TOKEN to a token of theirs."
+      : `The admin token is in ${tokenFile} (commands on this machine find it there).`,
+  );
+  if (elsewhere.length > 0) terminal.line(`In other shells first: export ${elsewhere.join(" ")}`);
+  terminal.line();
+  terminal.line("Three things to try:");
+  terminal.line("  npx lastgood drill run september   an incident put right, from end to end");
+  terminal.line("  npx lastgood init                  a lastgood.yaml for the folder you are in");
+  terminal.line(
+    "  npx lastgood doctor                what is protected, what is not, what mends it",
+  );
+}
+
+function levelOf({ logLevel, logFile }: StartFlags): string {
+  const onTerminal = process.stderr.isTTY && logFile === undefined;
+  const level = logLevel ?? (onTerminal ? "warn" : "info");
+  if (Object.hasOwn(pino.levels.values, level)) return level;
+  throw new Fault(
+    "bad_input",
+    `--log-level ${level} is unknown: take trace, debug, info, warn, error or fatal.`,
+    { context: { path: "--log-level" } },
+  );
+}
+
+function toPort(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new Fault("bad_input", `--port ${text} is not a port: take one from 0 to 65535.`, {
+    context: { path: "--port" },
+  });
+}
+
+/** Resolves with the first of these signals; one that comes during the start is not lost. */
+function signalled(...signals: NodeJS.Signals[]): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of signals) process.on(signal, () => resolve(signal));
+  });
+}
+
+const stopMsMax = 45_000;
+
+/** What was written is safe by then; what still hangs is left behind, and the next start finds it. */
+async function withinStop(stopping: Promise<void>): Promise<void> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(
+      () => reject(new Fault("timed_out", `Lastgood did not stop in ${stopMsMax / 1_000} s.`)),
+      stopMsMax,
+    ).unref();
+  });
+  await Promise.race([stopping, late]);
 }
