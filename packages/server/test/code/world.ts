@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pino } from "pino";
-import { configSchema } from "../../src/config/config.ts";
+import { type Config, configSchema } from "../../src/config/config.ts";
 import type { ChangeId, IncidentId } from "../../src/ids.ts";
 import { type Code, createCode } from "../../src/layers/code/code.ts";
 import type { Plan, Step, Undo } from "../../src/layers/layer.ts";
@@ -86,6 +86,7 @@ export function run(cwd: string, ...args: readonly string[]): string {
 export interface CodeWorld extends AsyncDisposable {
   readonly folder: string;
   readonly db: Db;
+  readonly config: Config;
   readonly code: Code;
   readonly origin: Origin;
   /** Looks at the repository, and returns all its changes, oldest first. */
@@ -114,7 +115,7 @@ export async function startCodeWorld(
     name,
     { ...repository, poll: 3_600_000 },
   ]);
-  const current = { ...parsed, repositories: Object.fromEntries(rarely) };
+  const current: Config = { ...parsed, repositories: Object.fromEntries(rarely) };
   const open = (home: string) =>
     createCode({
       db: store.db,
@@ -135,6 +136,7 @@ export async function startCodeWorld(
   return {
     folder,
     db: store.db,
+    config: current,
     code,
     origin,
     changeOf,

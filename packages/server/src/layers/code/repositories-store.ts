@@ -72,7 +72,7 @@ export async function writePosition(
     insert into repository_positions as p (repository, branch, tip, looked_at)
     values (${repository}, ${branch}, ${tip}, ${lookedAt})
     on conflict (repository) do update set
-      branch = excluded.branch, tip = excluded.tip, last_at = excluded.last_at, looked_at = excluded.looked_at`;
+      branch = excluded.branch, tip = excluded.tip, looked_at = excluded.looked_at`;
 }
 
 /** When the last change of the repository was recorded: the next one is later. */
