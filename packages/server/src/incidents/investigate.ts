@@ -109,7 +109,7 @@ export async function investigate(
   const sides = await Promise.allSettled([
     untilOver(over, () => observeUntil(deps, incident, board, symptoms, signal, learned)),
     untilOver(over, async () => {
-      await rerunLines(deps, incident, board, signal, learned);
+      await rerunLines(deps, incident, board, lease, signal, learned);
       if (isPlain()) return;
       await waitForRest(board, deps.pace, over.signal, AbortSignal.any([stopping, deadline]));
     }),
@@ -203,6 +203,7 @@ async function rerunLines(
   deps: InvestigateDeps,
   incident: Investigating,
   board: EvidenceBoard,
+  lease: Lease,
   signal: AbortSignal,
   learned: () => Promise<void>,
 ): Promise<void> {
@@ -227,7 +228,10 @@ async function rerunLines(
       weights: () => lineWeights(board, work),
       signal,
       async onRun(_, run, now) {
-        await putRerun(deps.db, incident.id, work.repository, run);
+        await deps.db.begin(async (tx) => {
+          await requireLease(tx, lease);
+          await putRerun(tx, incident.id, work.repository, run);
+        });
         board.reruns.set(work, now);
         await learned();
       },

@@ -133,8 +133,9 @@ class Board {
     if (revision === null || revision === undefined) {
       throw new Error(`position ${position} of the line has no revision`);
     }
+    const before = revisions[0] ?? undefined;
     try {
-      return { position, sandbox: await sandboxes.open(service, revision, this.#signal) };
+      return { position, sandbox: await sandboxes.open(service, revision, this.#signal, before) };
     } catch (error) {
       return this.#failed(position, error);
     }

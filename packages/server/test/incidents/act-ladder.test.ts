@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { configSchema } from "../../src/config/config.ts";
 import type { ChangeId } from "../../src/ids.ts";
 import {
   type Circumstances,
@@ -12,7 +13,6 @@ import {
 import { modeOf, strictest } from "../../src/incidents/modes.ts";
 import { whenToPage } from "../../src/incidents/notice.ts";
 import { assess, type Evidence } from "../../src/incidents/suspects.ts";
-import { configSchema } from "../../src/config/config.ts";
 
 const thresholds = { actAt: 0.99, freezeAt: 0.8 };
 const onset = new Date("2026-09-21T08:00:00Z");
@@ -114,7 +114,11 @@ test("every reason that stands against acting is given, not only the first", () 
 
 test("watch and propose decide the same as auto, and never move anything by themselves", () => {
   const anyCircumstances = fc.record({
-    plan: fc.constantFrom({ reversible: true, conflicts: [] }, { reversible: false, conflicts: [] }, null),
+    plan: fc.constantFrom(
+      { reversible: true, conflicts: [] },
+      { reversible: false, conflicts: [] },
+      null,
+    ),
     frozenBecause: fc.constantFrom(null, "a test"),
     indicatorsOnly: fc.boolean(),
     drift: fc.boolean(),

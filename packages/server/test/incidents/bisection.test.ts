@@ -71,7 +71,9 @@ for (const flake of [0, 0.2]) {
         const guilty = 1 + (seed % suspects);
         return { guilty, ...play(seed, suspects, guilty, flake) };
       });
-      const wrong = games.filter((game) => game.convicted !== null && game.convicted !== game.guilty);
+      const wrong = games.filter(
+        (game) => game.convicted !== null && game.convicted !== game.guilty,
+      );
       const right = games.filter((game) => game.convicted === game.guilty);
       const mean = games.reduce((sum, game) => sum + game.runs, 0) / games.length;
       const told = `${suspects} suspects: ${wrong.length} wrong, ${right.length} right of ${games.length}, ${mean} runs`;
@@ -86,7 +88,10 @@ test("where nobody is guilty, a check that fails one time in five convicts hardl
   for (const suspects of [1, 2, 5, 8]) {
     const games = seeds.map((seed) => play(seed, suspects, 0, 0.2));
     const wrong = games.filter((game) => game.convicted !== null);
-    assert.ok(wrong.length <= 0.01 * games.length, `${wrong.length} of ${games.length}, ${suspects} suspects`);
+    assert.ok(
+      wrong.length <= 0.01 * games.length,
+      `${wrong.length} of ${games.length}, ${suspects} suspects`,
+    );
   }
 });
 

@@ -168,7 +168,11 @@ test("what the table allows to a person, the state machine has an arrow for, and
       for (const incident of path) {
         const arrows = Object.keys(arrowsOf(incident, new Date(0)));
         for (const action of ["take", "done", "hand-back", "close"] as const) {
-          assert.equal(mayAct(action, incident.state), arrows.includes(action), `${action} in ${incident.state}`);
+          assert.equal(
+            mayAct(action, incident.state),
+            arrows.includes(action),
+            `${action} in ${incident.state}`,
+          );
         }
       }
     }),
@@ -224,5 +228,8 @@ test("two customer-facing services failing are never low, and a rule's own sever
   assert.equal(severityOf([symptom, { ...symptom, service: "b" }]), "high");
   assert.equal(severityOf([symptom, { ...symptom, severity: "critical" }]), "critical");
   assert.equal(signatureOf({ service: "a", rule: "r", dimension: null }), "a/r");
-  assert.equal(signatureOf({ service: "a", rule: "r", dimension: "language=de" }), "a/r/language=de");
+  assert.equal(
+    signatureOf({ service: "a", rule: "r", dimension: "language=de" }),
+    "a/r/language=de",
+  );
 });
