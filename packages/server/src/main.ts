@@ -91,6 +91,8 @@ interface Ground {
   readonly log: Logger;
   readonly home: string;
   readonly configuration: Configuration;
+  /** The PostgreSQL that sandboxes get databases of their own from. */
+  readonly adminUrl: string;
 }
 
 /** What is opened here is handed to `closing` at once, and closed in the reverse order. */
@@ -107,19 +109,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     world,
     own: store.embedded !== null,
   });
-  const ground: Ground = { db: store.db, world, log, home, configuration };
+  const adminUrl = store.embedded?.url ?? databaseUrl ?? "";
+  const ground: Ground = { db: store.db, world, log, home, configuration, adminUrl };
 
   const reached = await openWorld(ground, closing);
-  const sandboxes = createSandboxes({
-    ...ground,
-    mirrors: reached.code.mirrors,
-    adminUrl: store.embedded?.url ?? databaseUrl ?? "",
-    folder: join(home, "sandboxes"),
-    environment: process.env,
-  });
-  closing.add(() => sandboxes.close());
-  await sandboxes.sweep();
-  const response = await openResponse(ground, { ...reached, sandboxes }, seams, closing);
+  const response = await openResponse(ground, reached, seams, closing);
 
   const own = await readOwnBuild();
   const metrics = createMetrics({ ...ground, ...own });
@@ -160,6 +154,7 @@ interface Reached {
   readonly code: Code;
   readonly state: State;
   readonly runtime: Runtime;
+  readonly sandboxes: Sandboxes;
 }
 
 /** What is watched, and what can be put back. */
@@ -171,17 +166,23 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   const code = await createCode(ground);
   closing.add(() => code.stop());
   const state = createState(ground);
+  const { mirrors } = code;
+  const environment = process.env;
+  const folder = join(ground.home, "sandboxes");
+  const sandboxes = createSandboxes({ ...ground, mirrors, folder, environment });
+  closing.add(() => sandboxes.close());
+  await sandboxes.sweep();
   const runtime = createRuntime({
     ...ground,
-    mirrors: code.mirrors,
+    ...{ mirrors, environment },
     tips: code.watch,
     mayDeploy: createDeployGate(ground.db, code.admit),
-    environment: process.env,
+    served: sandboxes.warm,
   });
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, code, state, runtime };
+  return { signals, messages, code, state, runtime, sandboxes };
 }
 
 interface Response {
@@ -193,7 +194,7 @@ interface Response {
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
 async function openResponse(
   ground: Ground,
-  { signals, messages, code, state, runtime, sandboxes }: Reached & { sandboxes: Sandboxes },
+  { signals, messages, code, state, runtime, sandboxes }: Reached,
   seams: Seams,
   closing: Closing,
 ): Promise<Response> {

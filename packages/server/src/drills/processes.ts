@@ -51,17 +51,16 @@ export async function startServer(
   return { url, token, child, stop: () => endProcess(child) };
 }
 
+/** The first address that it prints. What it prints after that is read and dropped. */
 async function addressOf(child: ChildProcess): Promise<string> {
   let said = "";
-  for await (const chunk of child.stdout ?? []) {
-    said += String(chunk);
-    const match = /http:\/\/[\w.:[\]]+/.exec(said);
-    if (match !== null) {
-      child.stdout?.resume();
-      return match[0];
-    }
-  }
-  throw new Fault("internal", `The server ended its output without an address: ${said}`);
+  return await new Promise((resolve) => {
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      said += text.slice(0, 10_000 - said.length);
+      const match = /http:\/\/[\w.:[\]]+/.exec(said);
+      if (match !== null) resolve(match[0]);
+    });
+  });
 }
 
 async function endOf(child: ChildProcess, home: string): Promise<never> {

@@ -110,8 +110,8 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
   if (pair === null || service === undefined) return;
   const signal = AbortSignal.timeout(checkMsMax);
   const [bad, good] = await Promise.all([
-    runUntilDecided(sandboxes, service, pair.bad, "bad", signal),
-    runUntilDecided(sandboxes, service, pair.good, "good", signal),
+    runUntilDecided(sandboxes, service, pair, "bad", signal),
+    runUntilDecided(sandboxes, service, pair, "good", signal),
   ]);
   const check: Check = {
     id: newId<string>(world, "chk"),
@@ -139,11 +139,11 @@ function revisionsOf(recovery: Recovery | null) {
 async function runUntilDecided(
   sandboxes: Sandboxes,
   service: string,
-  revision: string,
-  wanted: CheckRun["outcome"],
+  revisions: { readonly bad: string; readonly good: string },
+  wanted: "bad" | "good",
   signal: AbortSignal,
 ): Promise<readonly CheckRun[]> {
-  await using sandbox = await sandboxes.open(service, revision, signal);
+  await using sandbox = await sandboxes.open(service, revisions[wanted], signal, revisions.good);
   const runs: CheckRun[] = [await sandbox.check(signal)];
   while (undecided(runs, wanted)) runs.push(await sandbox.check(signal));
   return runs;

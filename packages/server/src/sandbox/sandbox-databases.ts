@@ -22,6 +22,8 @@ export interface SandboxDatabase {
 export interface SandboxDatabases {
   /** A database of this content under this name: a clone, in a fraction of a second once it was loaded. */
   create(name: string, content: Content, signal: AbortSignal): Promise<SandboxDatabase>;
+  /** Loads this content, if it is not yet. */
+  prepare(content: Content, signal: AbortSignal): Promise<void>;
   /** Drops what `isDead` owners of this installation left; returns the names. */
   sweep(isDead: (owner: Owner) => boolean): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -117,15 +119,24 @@ export function createSandboxDatabases({
     await admin.unsafe(`drop role ${name}`);
   }
 
+  async function prepare(content: Content, signal: AbortSignal): Promise<string> {
+    protectedOnce ??= protect(admin).catch((error: unknown) => {
+      protectedOnce = null;
+      throw error;
+    });
+    await protectedOnce;
+    const from = templateName(installation, [content.schema, content.fixture]);
+    await template(from, content, signal);
+    return from;
+  }
+
   return {
+    async prepare(content, signal) {
+      await prepare(content, signal);
+    },
+
     async create(name, content, signal) {
-      protectedOnce ??= protect(admin).catch((error: unknown) => {
-        protectedOnce = null;
-        throw error;
-      });
-      await protectedOnce;
-      const from = templateName(installation, [content.schema, content.fixture]);
-      await template(from, content, signal);
+      const from = await prepare(content, signal);
       signal.throwIfAborted();
       const password = randomBytes(24).toString("hex");
       try {

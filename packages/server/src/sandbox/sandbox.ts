@@ -5,8 +5,14 @@
 export interface Sandboxes {
   /** Whether the service declares one. Without it a rerun is no witness. */
   declared(service: string): boolean;
-  /** Starts `revision` of `service`; a revision that does not start gives `cannot-tell` on every check. */
-  open(service: string, revision: string, signal: AbortSignal): Promise<Sandbox>;
+  /**
+   * Starts `revision` of `service`; a revision that does not start gives `cannot-tell` on every check.
+   * `after`: the revision that served before. A service that brings its database to its declared schema
+   * at start then finds that revision's database, as it did in production.
+   */
+  open(service: string, revision: string, signal: AbortSignal, after?: string): Promise<Sandbox>;
+  /** Loads the rows of what now serves, in the background, so that no rerun has to wait for them. */
+  warm(service: string, revision: string): void;
 }
 
 export interface Sandbox extends AsyncDisposable {

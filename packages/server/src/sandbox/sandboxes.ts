@@ -61,12 +61,20 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
     pid: process.pid,
     startedAt: plain(identify(process.pid)?.startedAt) ?? "0",
   };
+  const ending = new AbortController();
+  let warming: Promise<void> = Promise.resolve();
   let opened = 0;
+
+  function isDeclared(service: string): boolean {
+    const declared = configuration.current().services[service];
+    return declared?.sandbox !== undefined && declared.repository !== undefined;
+  }
 
   function declaration(service: string) {
     const declared = configuration.current().services[service];
     if (declared?.sandbox !== undefined && declared.repository !== undefined) {
-      return { sandbox: declared.sandbox, repository: declared.repository };
+      const { sandbox, repository, schema } = declared;
+      return { sandbox, repository, declarative: schema === "declarative" };
     }
     throw new Fault(
       "bad_configuration",
@@ -75,17 +83,15 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
   }
 
   return {
-    declared(service) {
-      const declared = configuration.current().services[service];
-      return declared?.sandbox !== undefined && declared.repository !== undefined;
-    },
+    declared: isDeclared,
 
-    async open(service, revision, signal) {
-      const declared = declaration(service);
+    async open(service, revision, signal, after = revision) {
+      const { declarative, ...declared } = declaration(service);
       const closing = createClosing();
       closing.add(await slots.take(waitMsMax, signal));
       opened += 1;
-      const place = { name: nameFor(owner, opened), service, revision };
+      const contentFrom = declarative ? after : revision;
+      const place = { name: nameFor(owner, opened), service, revision, contentFrom };
       try {
         const sandbox = await openIn(deps, databases, { ...declared, ...place }, closing, signal);
         open.add(sandbox);
@@ -97,6 +103,19 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
       }
     },
 
+    warm(service, revision) {
+      if (!isDeclared(service)) return;
+      const { sandbox, repository } = declaration(service);
+      warming = warming
+        .then(async () => {
+          const mirror = await deps.mirrors.of(repository);
+          const content = await contentOf(mirror, revision, sandbox, configuration.base);
+          await databases.prepare(content, ending.signal);
+        })
+        // What cannot be loaded is said by the rerun that needs it.
+        .catch(() => {});
+    },
+
     async sweep() {
       const isDead = ({ pid, startedAt }: Owner) => plain(identify(pid)?.startedAt) !== startedAt;
       const dropped = new Set(await sweepFolders(folder, installation, isDead));
@@ -105,6 +124,8 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
     },
 
     async close() {
+      ending.abort();
+      await warming;
       await Promise.all([...open].map((sandbox) => sandbox[Symbol.asyncDispose]()));
       await databases.close();
     },
@@ -120,6 +141,8 @@ interface Order {
   readonly name: string;
   readonly service: string;
   readonly revision: string;
+  /** The revision whose schema and fixture make the database. */
+  readonly contentFrom: string;
   readonly repository: string;
   readonly sandbox: SandboxConfig;
 }
@@ -128,7 +151,7 @@ interface Order {
 async function openIn(
   { world, configuration, mirrors, folder, environment }: SandboxesDeps,
   databases: SandboxDatabases,
-  { name, service, revision, repository, sandbox: config }: Order,
+  { name, service, revision, contentFrom, repository, sandbox: config }: Order,
   closing: Closing,
   signal: AbortSignal,
 ): Promise<Sandbox> {
@@ -139,7 +162,7 @@ async function openIn(
     await mkdir(join(own, each), { recursive: true, mode: 0o700 });
   }
   const tree = join(own, "tree");
-  const content = await contentOf(mirror, revision, config, configuration.base);
+  const content = await contentOf(mirror, contentFrom, config, configuration.base);
   const [database, written] = await Promise.allSettled([
     databases.create(name, content, signal),
     mirror.checkout(revision, tree, signal),

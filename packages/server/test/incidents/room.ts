@@ -308,6 +308,7 @@ function sandboxesOf(
 ): Sandboxes {
   return {
     declared: (service) => config.services[service]?.sandbox !== undefined,
+    warm: () => {},
     async open(service, revision) {
       outside.opened += 1;
       outside.openNow += 1;

@@ -108,6 +108,7 @@ export async function openRuntime(
   });
   const listeners = new Set<(repository: string, tip: string) => void>();
   const runtime = createRuntime({
+    served: () => {},
     db,
     world: realWorld,
     log: pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }),

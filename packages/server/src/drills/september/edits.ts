@@ -100,6 +100,7 @@ export const innocentEdits: readonly Edit[] = [
         files,
         "src/articles.js",
         /\$\{slug\}, \$\{title\}\)/,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is the text of a template in the edited file.
         "${slug}, ${title.trim()})",
       ),
     }),

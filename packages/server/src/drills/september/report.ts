@@ -52,6 +52,7 @@ export async function reportOf(played: Played): Promise<DrillReport> {
       kept: innocent,
       messages,
       settingsNotDefault: settings.notDefault,
+      reruns: incident?.reruns ?? [],
       explain: played.explained,
       frontPageMs: played.frontPageMs,
     },

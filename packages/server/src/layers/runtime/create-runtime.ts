@@ -27,6 +27,8 @@ export interface RuntimeDeps {
   readonly mirrors: Mirrors;
   readonly tips: TipSource;
   readonly mayDeploy: MayDeploy;
+  /** Told at each switch. Returns at once and never throws. */
+  readonly served: (service: string, revision: string) => void;
   /** Lastgood's own environment, of which services get what they name. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }

@@ -32,6 +32,8 @@ export interface DeploysDeps {
   readonly mirrors: Mirrors;
   /** `not_found` for a service that is not declared or has no runtime. */
   readonly adapterOf: (service: string) => RuntimeAdapter;
+  /** Told at each switch, once it is recorded. Returns at once and never throws. */
+  readonly served: (service: string, revision: string) => void;
 }
 
 export interface DeployRequest {
@@ -54,7 +56,8 @@ export type Deployed =
 const commitsMax = 1_000;
 const lateCommitsMs = 3_600_000;
 
-export function createDeploys({ db, world, configuration, mirrors, adapterOf }: DeploysDeps) {
+export function createDeploys(deps: DeploysDeps) {
+  const { db, world, configuration, mirrors, adapterOf } = deps;
   /** Reads what runs, and records what moved since the last time (D2, D4). */
   async function observe(
     service: string,
@@ -94,6 +97,7 @@ export function createDeploys({ db, world, configuration, mirrors, adapterOf }: 
       exposed: await commitsBetween(repository, from, to),
       withdrawn: from === null ? [] : await commitsBetween(repository, to, from),
     });
+    deps.served(service, to);
   }
 
   /** Ids, oldest first. A revision that is no commit we know brings none. */

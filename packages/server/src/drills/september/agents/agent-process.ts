@@ -1,7 +1,10 @@
 /** What the world's agents share: each is a process of its own, told what to do by its parent. */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Client, createClient } from "@lastgood/sdk";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Client, consume, createClient, Fault } from "@lastgood/sdk";
+
+import type { Variant } from "../story.ts";
 
 /** What an agent gets from whoever starts it, in LASTGOOD_DRILL_AGENT as JSON. */
 export interface AgentBriefing {
@@ -11,7 +14,7 @@ export interface AgentBriefing {
   readonly token: string;
   readonly service: string;
   readonly seed: number;
-  readonly variant: "plain" | "same-file" | "flaky-test";
+  readonly variant: Variant;
 }
 
 export interface AgentProcess {
@@ -31,4 +34,29 @@ export function startAgent(): AgentProcess {
       appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), event, ...what })}\n`);
     },
   };
+}
+
+const containedLookMs = 250;
+
+/** Reads its inbox for as long as the process lives. A contained agent waits until it is reinstated. */
+export async function hearWhatIsTold(
+  client: Client,
+  agent: string,
+  journal: AgentProcess["journal"],
+): Promise<never> {
+  for (;;) {
+    try {
+      await consume(client, {
+        agent,
+        signal: new AbortController().signal,
+        async handler({ id, payload }) {
+          journal("told", { message: id, payload });
+        },
+      });
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "contained") throw error;
+      journal("contained", { because: error.message });
+      await pause(containedLookMs);
+    }
+  }
 }

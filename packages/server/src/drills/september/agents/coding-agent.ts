@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { tellStory } from "../story.ts";
 import { git, readFiles, writeFiles } from "../work-tree.ts";
-import { startAgent } from "./agent-process.ts";
+import { hearWhatIsTold, startAgent } from "./agent-process.ts";
 
 export interface PushOrder {
   readonly act: number;
@@ -50,3 +50,4 @@ process.on("message", (order: PushOrder) => {
 });
 process.on("disconnect", () => process.exit(0));
 process.send?.({ ready: true });
+await hearWhatIsTold(client, name, journal);

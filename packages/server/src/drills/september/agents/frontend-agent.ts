@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sample } from "@lastgood/sdk";
-import { startAgent } from "./agent-process.ts";
+import { hearWhatIsTold, startAgent } from "./agent-process.ts";
 
 const everyMs = 200;
 const givesUpMs = 1_000;
@@ -46,3 +46,4 @@ setInterval(() => void ask(), everyMs);
 setInterval(() => void report(), 500);
 process.on("disconnect", () => process.exit(0));
 process.send?.({ ready: true });
+await hearWhatIsTold(client, briefing.name, journal);
