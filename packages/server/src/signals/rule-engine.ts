@@ -274,8 +274,8 @@ function signalKey({ service, signal }: { service: string; signal: string }): st
   return `${service}\n${signal}`;
 }
 
-/** R2. Twenty times the usual pause between samples, at least a minute. */
+/** R2. Twenty times the usual pause between samples; at least a minute, ten for hard failures. */
 function silentAfter({ rule, state }: Watch): number {
-  if (rule.judge.kind === "hard") return hardSilentAfterMs;
-  return Math.max(silentAfterMs, 20 * (spacingMs(state.whole.rate) ?? 0));
+  const least = rule.judge.kind === "hard" ? hardSilentAfterMs : silentAfterMs;
+  return Math.max(least, 20 * (spacingMs(state.whole.rate) ?? 0));
 }

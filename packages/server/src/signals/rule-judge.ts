@@ -18,6 +18,7 @@ import {
   startAnew,
 } from "./detector.ts";
 import { type HardState, newHard, observeHard } from "./hard.ts";
+import { countSample } from "./measured-rate.ts";
 import type { Rule } from "./rule.ts";
 import { type Sample, scoreOf } from "./sample.ts";
 import { windowSamplesMin } from "./sustain.ts";
@@ -53,6 +54,7 @@ export function judge(state: RuleState, rule: Rule, sample: Sample, score: numbe
   state.lastAt = Math.max(state.lastAt, sample.at);
   state.fresh += 1;
   if (rule.judge.kind === "hard") {
+    countSample(state.whole.rate, state.lastAt);
     observeHard(state.hard, score >= 1, sample.at, sample.hard !== null);
     return;
   }

@@ -68,7 +68,7 @@ test("one spike, however deep or dense, never triggers", () => {
         assert.ok(!kinds.includes("regression"), JSON.stringify({ warm, spike, after }));
       },
     ),
-    { numRuns: 150, seed },
+    { numRuns: 70, seed },
   );
 });
 

@@ -14,7 +14,7 @@ describe("probes", { concurrency: true }, () => {
     await using service = await startSlowService();
     service.delayMs = 12;
     await using server = await startServer(
-      configFor(service.url, { reads: { path: "/reads", every: "100ms", slo: "80ms" } }),
+      configFor(service.url, { reads: { path: "/reads", every: "100ms", slo: "300ms" } }),
     );
     const rule = async () => (await server.client.rule("content-api.reads")).rule;
     await until("a floor", async () => (await rule()).floor !== null);

@@ -56,7 +56,7 @@ test("evidence counted in any order, or all at once, is the same", () => {
   );
 });
 
-const trials = { runs: 300, horizon: 2_000 };
+const trials = { runs: 200, horizon: 2_000 };
 const bound = 0.05 + 3 * standardError(0.05, trials.runs);
 
 for (const p of [0.5, 0.8, 0.95, 0.99]) {
@@ -90,7 +90,7 @@ test("the evidence is not shy: half of a .95 service lost is proved within 25 sa
 test("the bare mean as a floor would roll back good releases; the mean less its margin does not", () => {
   const random = chance(seed + 3);
   for (const p of [0.8, 0.95]) {
-    const runs = 60;
+    const runs = 40;
     const share = estimatedFloorFalseAlarms(p, random, { runs, horizon: 20_000 });
     const most = 0.05 + 3 * standardError(0.05, runs);
     assert.ok(share <= most, `${share} > ${most} at ${p}, ${says}`);
@@ -107,7 +107,7 @@ test("the bare mean as a floor would roll back good releases; the mean less its 
 test("a young service, its floor still provisional, raises no more false alarms than alpha", () => {
   const random = chance(seed + 5);
   for (const p of [0.5, 0.8, 0.95, 0.99]) {
-    const runs = 200;
+    const runs = 120;
     const share = steadyFalseAlarms(p, random, { runs, horizon: 1_000, everyMs: 1_000 });
     const most = 0.05 + 3 * standardError(0.05, runs);
     assert.ok(share <= most, `${share} > ${most} at ${p}, ${says}`);
@@ -117,7 +117,7 @@ test("a young service, its floor still provisional, raises no more false alarms 
 test("a whole detector stays quiet over 20,000 samples of a steady service", () => {
   const random = chance(seed + 6);
   for (const p of [0.8, 0.99]) {
-    const runs = 40;
+    const runs = 20;
     const share = steadyFalseAlarms(p, random, { runs, horizon: 20_000, everyMs: 86_400 });
     const most = 0.05 + 3 * standardError(0.05, runs);
     assert.ok(share <= most, `${share} > ${most} at ${p}, ${says}`);
@@ -130,7 +130,7 @@ for (const [after, most] of [
   [0.5, 9],
 ] as const) {
   test(`a fall from .97 to ${after} is found within ${most} samples on average`, () => {
-    const delay = lateOnsetDelay(after, chance(seed + 7), 800);
+    const delay = lateOnsetDelay(after, chance(seed + 7), 600);
     assert.ok(delay <= most, `${delay}, ${says}`);
   });
 }
@@ -152,7 +152,7 @@ test("the onset is the first bad observation of the run, not the last good one",
 });
 
 test("a shared outage rolls back an innocent release without the control, and not with it", () => {
-  const runs = 200;
+  const runs = 80;
   const both = { treated: 0.3, control: 0.3 };
   const plain = sharedOutageRollbacks(both, chance(seed + 9), { runs, gated: false });
   assert.ok(plain > 0.95, `${plain}, ${says}`);
