@@ -116,10 +116,13 @@ async function open(
     },
     async stop() {
       stopping.abort();
+      // The child does not hold this process open: without it the loop may run empty before its exit is told.
+      const awake = setInterval(() => {}, 1_000);
       try {
         await stopPostmaster(data, current.pid);
         await kept;
       } finally {
+        clearInterval(awake);
         lock.release();
       }
     },

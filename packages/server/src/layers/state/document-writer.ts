@@ -31,7 +31,7 @@ export interface DocumentWriter {
 
 const statementWritesMax = 100;
 const statementBytesMax = 8_388_608;
-const statementsInFlightMax = 2;
+const statementsInFlightMax = 4;
 const queuedMax = 10_000;
 const answerMsMax = 20_000;
 
@@ -137,20 +137,24 @@ export function createDocumentWriter({ db, world, readers }: DocumentWriterDeps)
   }
 
   async function writeOne(query: Query, write: Write, clock: number): Promise<Written> {
+    const { collection, id, expect, change, agent, task, session, reason, operation, body } = write;
     const { derivedFrom, reverts, details, act } = write;
     const reached = readers(targetOf(write));
+    const actor = actorKey(agent);
+    const op = operations[operation];
+    // Most writes need no more than this; every value that is not sent is a value not parsed.
     const plain = !derivedFrom?.length && !reverts?.length && !details && !act && !reached.length;
-    const rows = await query<Row[]>`
-      select written, ver, at_us, hash from write_document(
-        ${write.collection}, ${write.id}, ${write.expect}, ${clock}, ${write.change}, ${write.agent},
-        ${actorKey(write.agent)}, ${write.task}, ${write.session}, ${write.reason},
-        ${write.operation}, ${operations[write.operation]}, ${write.body}${
-          plain
-            ? query``
-            : query`, ${act ?? null}, ${arrayText(derivedFrom)}::text[],
-                ${arrayText(reverts) ?? "{}"}::uuid[], ${JSON.stringify(details ?? {})}::text::jsonb,
-                ${arrayText(reached)}::text[]`
-        })`;
+    const rows = plain
+      ? await query<Row[]>`
+          select written, ver, at_us, hash from write_document(
+            ${collection}, ${id}, ${expect}, ${clock}, ${change}, ${agent}, ${actor}, ${task},
+            ${session}, ${reason}, ${operation}, ${op}, ${body})`
+      : await query<Row[]>`
+          select written, ver, at_us, hash from write_document(
+            ${collection}, ${id}, ${expect}, ${clock}, ${change}, ${agent}, ${actor}, ${task},
+            ${session}, ${reason}, ${operation}, ${op}, ${body}, ${act ?? null},
+            ${arrayText(derivedFrom)}::text[], ${arrayText(reverts) ?? "{}"}::uuid[],
+            ${JSON.stringify(details ?? {})}::text::jsonb, ${arrayText(reached)}::text[])`;
     return toWritten(itemAt(rows, 0));
   }
 
