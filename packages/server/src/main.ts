@@ -7,6 +7,7 @@ import { type Closing, createClosing } from "./closing.ts";
 import { type Configuration, configSchema } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
 import { thingsReaching } from "./config/graph.ts";
+import { createCoverage } from "./coverage/coverage.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
 import { createDeployGate } from "./fleet/deploy-gate.ts";
@@ -41,6 +42,7 @@ import { toApi } from "./recovery/recovery-schema.ts";
 import { latestRecovery } from "./recovery/recovery-store.ts";
 import type { JournalPoint } from "./recovery/runner.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
+import { createSandboxServer } from "./sandbox/sandbox-server.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
 import { captureSamples } from "./signals/capture.ts";
 import { createSignals, type Signals } from "./signals/signals.ts";
@@ -91,8 +93,8 @@ interface Ground {
   readonly log: Logger;
   readonly home: string;
   readonly configuration: Configuration;
-  /** The PostgreSQL that sandboxes get databases of their own from. */
-  readonly adminUrl: string;
+  /** Null where the store is our own embedded PostgreSQL. */
+  readonly databaseUrl: string | null;
 }
 
 /** What is opened here is handed to `closing` at once, and closed in the reverse order. */
@@ -109,8 +111,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     world,
     own: store.embedded !== null,
   });
-  const adminUrl = store.embedded?.url ?? databaseUrl ?? "";
-  const ground: Ground = { db: store.db, world, log, home, configuration, adminUrl };
+  const ground: Ground = { db: store.db, world, log, home, configuration, databaseUrl };
 
   const reached = await openWorld(ground, closing);
   const response = await openResponse(ground, reached, seams, closing);
@@ -124,6 +125,14 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     ...ground,
     reaching: (service) => thingsReaching(configuration.current(), service),
   });
+  const coverage = createCoverage({
+    ...ground,
+    ...reached,
+    embedded: store.embedded !== null,
+    environment: process.env,
+  });
+  closing.add(() => coverage.stop());
+  coverage.routes(app);
   reached.signals.routes(app);
   reached.runtime.routes(app);
   reached.state.routes(app);
@@ -134,6 +143,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   response.incidents.routes(app);
   recoveryRoutes(app, { ...ground, room: response.recoveries });
   learningRoutes(app, ground);
+  reached.code.start();
   closing.add(() => stopListening(app));
   closing.add(async () => reached.messages.endWaits());
   const url = await listen(app, { host: options.host, port: options.port });
@@ -169,7 +179,12 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   const { mirrors } = code;
   const environment = process.env;
   const folder = join(ground.home, "sandboxes");
-  const sandboxes = createSandboxes({ ...ground, mirrors, folder, environment });
+  const server = createSandboxServer({
+    home: join(ground.home, "sandbox-postgres"),
+    otherwise: ground.databaseUrl,
+    log: ground.log,
+  });
+  const sandboxes = createSandboxes({ ...ground, mirrors, server, folder, environment });
   closing.add(() => sandboxes.close());
   await sandboxes.sweep();
   const runtime = createRuntime({
@@ -249,6 +264,7 @@ async function openResponse(
   });
   closing.add(() => incidents.stop());
   moved.subscribe(incidents.recoveryMoved);
+  code.watch.onBarred(incidents.reportBarred);
   return { notify, recoveries, incidents };
 }
 

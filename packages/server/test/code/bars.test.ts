@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncidentId } from "../../src/ids.ts";
-import { barredAmong, liftBar, liftBarsOf, listBars } from "../../src/layers/code/bars-store.ts";
+import { barredAmong, liftBar, listBars } from "../../src/layers/code/bars-store.ts";
+import type { BarredPush } from "../../src/layers/code/watch-loop.ts";
 import { type CodeWorld, run, signal, startCodeWorld } from "./world.ts";
 
 const lines = (...numbers: readonly number[]) => numbers.map((each) => `line ${each}\n`).join("");
@@ -35,10 +36,22 @@ test("the guilty agent that pushes its change again at once is refused, and reve
   const again = origin.commit({ a: lines(1, 3) }, "Optimise, take two");
   const good = origin.commit({ b: "c\n" }, "good");
   const barred: string[] = [];
+  const reported: BarredPush[] = [];
+  let away = true;
+  code.watch.onBarred(async (push) => {
+    if (away) throw new Error("the incidents' room is away");
+    reported.push(push);
+  });
   code.watch.subscribe((_, __, news) => barred.push(...news.barred.map(({ commit }) => commit)));
   origin.push();
+  await assert.rejects(world.look(), /away/);
+  away = false;
   await world.look();
   assert.deepEqual(barred, [again], "the watch says so with the tip");
+  assert.deepEqual(
+    reported.map(({ commit, agent, incident }) => [commit, agent, incident]),
+    [[again, "backend@fleet.test", "inc_1"]],
+  );
   assert.deepEqual(await code.admit("api", [again, good]), {
     ok: false,
     because: `${again.slice(0, 12)} brings back what was rolled back in inc_1 ("bad"): latency rose to 2 s`,
@@ -123,7 +136,22 @@ test("a bar ends when an operator lifts it with a reason, or when its incident i
   await world.apply(step);
   await world.look();
   assert.deepEqual(await barredNow(world, again), [again]);
-  assert.equal(await liftBarsOf(db, "inc_2" as IncidentId, { ...lift, by: "incident" }), 1);
+  const at = new Date();
+  await db`
+    insert into incidents ${db({
+      id: "inc_2",
+      kind: "regression",
+      signature: "api latency",
+      severity: "high",
+      service: "api",
+      title: "slow",
+      state: "closed",
+      phase: {},
+      onset: at,
+      detected_at: at,
+      opened_at: at,
+      closed_at: at,
+    })}`;
   assert.deepEqual(await barredNow(world, again), []);
   assert.notEqual(guilty, again);
 });

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { configSchema } from "../../src/config/config.ts";
 import { createMirrors } from "../../src/git/open-mirrors.ts";
 import { createCode } from "../../src/layers/code/code.ts";
-import { gainOf, recordGain } from "../../src/layers/code/record-commits.ts";
+import { gainOf, recordGain, settleGain } from "../../src/layers/code/record-commits.ts";
 import { readPosition } from "../../src/layers/code/repositories-store.ts";
 import type { TipNews } from "../../src/layers/code/watch-loop.ts";
 import { realWorld } from "../../src/world.ts";
@@ -95,6 +95,7 @@ test("whoever subscribed is told of a push by itself, after the ledger knows it"
       told.push({ tip, news });
       wake();
     });
+    code.start();
     const next = () =>
       new Promise<void>((resolve) => {
         wake = resolve;
@@ -131,7 +132,8 @@ test("killed after any statement, a look records everything once", async () => {
     origin.push();
     const gain = await gainOf(mirror, await readPosition(db, "api"), await mirror.fetch(signal));
     const deps = { db: dyingAt(db, statements), world: realWorld, agents: {} };
-    finished = await recordGain(deps, mirror, gain, signal).then(
+    const taken = recordGain(deps, mirror, gain, signal).then(() => settleGain(deps, mirror, gain));
+    finished = await taken.then(
       () => true,
       (error: Error) => {
         assert.equal(error.message, "killed");

@@ -7,7 +7,7 @@ import { audit } from "../../http/audit.ts";
 import type { Db } from "../../store/database.ts";
 import type { World } from "../../world.ts";
 import type { Bar } from "./bar.ts";
-import { liftBar, listBars } from "./bars-store.ts";
+import { liftBar, liftBarsOfClosed, listBars } from "./bars-store.ts";
 
 /** The shape that the SDK's `Bar` states; a difference between the two does not compile. */
 export const barSchema: z.ZodType<ApiBar> = z.object({
@@ -44,6 +44,7 @@ export function barsRoutes(app: App, { db, world }: { db: Db; world: World }): v
     },
     async (request) => {
       const { repository, incident, all } = request.query;
+      await liftBarsOfClosed(db);
       const filter = { repository, incident, lifted: all === "true", limit: barsMax };
       return { bars: (await listBars(db, filter)).map(toApi) };
     },

@@ -46,6 +46,7 @@ export async function barredAmong(
   repository: string,
   commits: readonly { readonly id: string; readonly patchId: string | null }[],
 ): Promise<readonly BarredCommit[]> {
+  await liftBarsOfClosed(db);
   const bars = await listBars(db, { repository, lifted: false, limit: 10_000 });
   if (bars.length === 0 || commits.length === 0) return [];
   const ids = commits.map(({ id }) => id);
@@ -94,12 +95,13 @@ export async function liftBar(db: Query, id: string, lift: Lift): Promise<Bar | 
   return row === undefined ? null : toBar(row);
 }
 
-/** The incident is closed: what was rolled back for it may come again. Returns how many were lifted. */
-export async function liftBarsOf(db: Query, incident: IncidentId, lift: Lift): Promise<number> {
-  const lifted = await db`
-    update bars set lifted_at = ${lift.at}, lifted_by = ${lift.by}, lifted_because = ${lift.because}
-    where incident = ${incident} and lifted_at is null returning id`;
-  return lifted.length;
+/** What was rolled back for an incident that is closed may come again. */
+export async function liftBarsOfClosed(db: Query): Promise<void> {
+  await db`
+    update bars b set lifted_at = i.closed_at, lifted_by = 'lastgood',
+                      lifted_because = 'the incident ' || i.id || ' is closed'
+    from incidents i
+    where i.id = b.incident and i.state = 'closed' and b.lifted_at is null`;
 }
 
 /** A revert is taken back by `undone`: what it barred may come again, unless that is taken back too. */

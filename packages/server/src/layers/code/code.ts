@@ -8,7 +8,7 @@ import { saysBarred } from "./bar.ts";
 import { barredAmong } from "./bars-store.ts";
 import { createCodeLayer } from "./code-layer.ts";
 import { createRepositories, type Repositories } from "./repositories.ts";
-import { startWatch, type Watch } from "./watch-loop.ts";
+import { createWatch, type Watch } from "./watch-loop.ts";
 
 export interface CodeDeps {
   readonly db: Db;
@@ -31,11 +31,12 @@ export interface Code {
   readonly watch: Watch;
   /** Refuses what brings back what was rolled back. Commits oldest first, the last one to go live. */
   admit(repository: string, commits: readonly string[]): Promise<Admission>;
+  start(): void;
   /** Ends the watch, and what git is doing for it. */
   stop(): Promise<void>;
 }
 
-/** Opens the mirrors and starts the watch. */
+/** Opens the mirrors. The watch runs once `start` is called: when everyone has subscribed. */
 export async function createCode(deps: CodeDeps): Promise<Code> {
   const { db, home, configuration } = deps;
   const repositories = createRepositories(deps);
@@ -47,7 +48,7 @@ export async function createCode(deps: CodeDeps): Promise<Code> {
       return { ...settings, ...(credentials === null ? {} : { credentials }) };
     },
   });
-  const watch = startWatch({ ...deps, mirrors, repositories });
+  const watch = createWatch({ ...deps, mirrors, repositories });
   return {
     layer: createCodeLayer({ ...deps, mirrors, repositories, watch }),
     mirrors,
@@ -60,6 +61,7 @@ export async function createCode(deps: CodeDeps): Promise<Code> {
       const at = commits.indexOf(first.commit);
       return { ok: false, because: saysBarred(first), deployable: commits[at - 1] ?? null };
     },
+    start: () => watch.start(),
     stop: () => watch.stop(),
   };
 }

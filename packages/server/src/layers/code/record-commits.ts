@@ -2,8 +2,8 @@
  * Turns what a branch gained into changes of the ledger.
  *
  *   R1. A commit is recorded once: `repository_commits` names its change, in the same transaction.
- *   R2. The position moves to a tip in the transaction that records the last commit up to it. Killed
- *       anywhere, the next look finds what is missing and nothing else.
+ *   R2. The position moves to a tip when every commit up to it is recorded and what is barred among them
+ *       was reported. Killed anywhere, the next look finds what is missing, and reports again.
  *   R3. Changes of one repository have strictly increasing times, oldest commit first.
  *   R4. A revert of ours is recorded under the change that was fixed before it was pushed.
  */
@@ -78,7 +78,7 @@ export async function gainOf(
   return { ...nothing, ids: await upTo(known.tip, Number.MAX_SAFE_INTEGER), dropped };
 }
 
-/** Records the gain and moves the position. Returns what was new, oldest first. */
+/** Records the gain's commits. Returns what was new, oldest first. */
 export async function recordGain(
   deps: RecordDeps,
   mirror: CodeMirror,
@@ -86,7 +86,7 @@ export async function recordGain(
   signal: AbortSignal,
 ): Promise<readonly SeenCommit[]> {
   const seen: SeenCommit[] = [];
-  for (let at = 0; at === 0 || at < gain.ids.length; at += batch) {
+  for (let at = 0; at < gain.ids.length; at += batch) {
     signal.throwIfAborted();
     const ids = gain.ids.slice(at, at + batch);
     const recorded = await recordedAmong(deps.db, mirror.repository, ids);
@@ -94,10 +94,30 @@ export async function recordGain(
       ids.filter((id) => !recorded.has(id)),
       signal,
     );
-    const last = at + batch >= gain.ids.length;
-    seen.push(...(await deps.db.begin((tx) => recordBatch(tx, deps, mirror, gain, commits, last))));
+    seen.push(...(await deps.db.begin((tx) => recordBatch(tx, deps, mirror, gain, commits))));
   }
   return seen;
+}
+
+/** Moves the position to the gain's tip, unless another machine has moved it meanwhile. */
+export async function settleGain(
+  { db, world }: RecordDeps,
+  mirror: CodeMirror,
+  gain: Gain,
+): Promise<void> {
+  const { repository, branch } = mirror;
+  await db.begin(async (tx) => {
+    const position = await lockPosition(tx, repository);
+    if (position?.tip !== gain.before?.tip || position?.branch !== gain.before?.branch) return;
+    const now = world.now();
+    if (gain.dropped !== null) {
+      const after = (await lastChangeAt(tx, repository))?.getTime() ?? 0;
+      const at = new Date(Math.max(now.getTime(), after + 1));
+      const id = uuidV7(at, world.randomBytes(10));
+      await recordChanges(tx, [rewrittenChange(mirror, gain, at, id)]);
+    }
+    await writePosition(tx, repository, { branch, tip: gain.tip }, now);
+  });
 }
 
 async function recordBatch(
@@ -106,10 +126,9 @@ async function recordBatch(
   mirror: CodeMirror,
   gain: Gain,
   read: readonly FullCommit[],
-  last: boolean,
 ): Promise<readonly SeenCommit[]> {
-  const { repository, branch } = mirror;
-  const position = await lockPosition(tx, repository);
+  const { repository } = mirror;
+  await lockPosition(tx, repository);
   const already = await recordedAmong(tx, repository, idsOf(read));
   const commits = read.filter(({ id }) => !already.has(id));
   const now = world.now();
@@ -135,13 +154,8 @@ async function recordBatch(
     });
     if (commit.patchId !== null) latest.set(commit.patchId, id);
   }
-  if (last && gain.dropped !== null && position?.tip === gain.before?.tip) {
-    const at = new Date(Math.max(now.getTime(), (times.at(-1) ?? after ?? now).getTime() + 1));
-    changes.push(rewrittenChange(mirror, gain, at, uuidV7(at, world.randomBytes(10))));
-  }
   await recordChanges(tx, changes);
   await insertCommits(tx, repository, recorded);
-  if (last) await writePosition(tx, repository, { branch, tip: gain.tip }, now);
   return commits.map((commit, index) => ({ commit, change: recorded[index]?.change as ChangeId }));
 }
 
