@@ -39,7 +39,7 @@ import { createRecoveries, type RecoveryRoom } from "./recovery/recoveries.ts";
 import type { RecoveryEvent } from "./recovery/recovery.ts";
 import { recoveryRoutes } from "./recovery/recovery-routes.ts";
 import { toApi } from "./recovery/recovery-schema.ts";
-import { latestRecovery } from "./recovery/recovery-store.ts";
+import { isVerifiedStep, latestRecovery } from "./recovery/recovery-store.ts";
 import type { JournalPoint } from "./recovery/runner.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import { createSandboxServer } from "./sandbox/sandbox-server.ts";
@@ -192,6 +192,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
     ...{ mirrors, environment },
     tips: code.watch,
     mayDeploy: createDeployGate(ground.db, code.admit),
+    isRecovered: (step) => isVerifiedStep(ground.db, step),
     served: sandboxes.warm,
   });
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));

@@ -18,7 +18,14 @@ export interface Service {
   readonly deploy: string | null;
   readonly tip: string | null;
   /** A recovery or a person set the revision: deploys on push wait. */
-  readonly pinned: { readonly by: string; readonly because: string; readonly at: string } | null;
+  readonly pinned: {
+    /** The change that set it. */
+    readonly by: string;
+    /** Until the recovery is verified, or until a person deploys the tip. */
+    readonly until: "recovered" | "person";
+    readonly because: string;
+    readonly at: string;
+  } | null;
   readonly failure: {
     readonly revision: string;
     readonly at: string;

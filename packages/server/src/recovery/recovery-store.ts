@@ -46,6 +46,14 @@ export async function insertRecovery(db: Query, recovery: NewRecovery): Promise<
     )}`;
 }
 
+/** Whether this change is a step of a recovery that was verified. */
+export async function isVerifiedStep(db: Query, change: ChangeId): Promise<boolean> {
+  const rows = await db`
+    select 1 from recovery_steps s join recoveries r on r.id = s.recovery
+    where s.change_id = ${change} and r.state = 'verified'`;
+  return rows.length > 0;
+}
+
 export async function findRecovery(db: Query, id: RecoveryId): Promise<Recovery | null> {
   const [found] = await selectRecoveries(db, db`where r.id = ${id}`, 1);
   return found ?? null;

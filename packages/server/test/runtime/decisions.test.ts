@@ -39,7 +39,7 @@ function recordOf({
     servedSince: null,
     changeId: null,
     intent: null,
-    pin: pinned ? { by: "p" as ChangeId, because: "inc_1", at } : null,
+    pin: pinned ? { by: "p" as ChangeId, until: "person", because: "inc_1", at } : null,
     failure: null,
     held: null,
     stoppedAt: stopped ? at : null,

@@ -163,26 +163,53 @@ test("a deploy exposes its commits at the switch, a step back withdraws them, a 
   assert.equal((await exposures(third))[0]?.withdrawn, null);
 });
 
-test("what a recovery set stays until it is released, and then the tip goes out", async () => {
+test("what a recovery set stays until the recovery is verified, and then the tip goes out", async () => {
+  await using world = await startServiceWorld();
+  await twoDeploys(world);
+  const revert = await world.behave({ mark: "revert" });
+  const step = only((await world.runtime.planServe(world.service, revert)).steps);
+  const recovery = context();
+  await world.runtime.layer.apply(step, recovery, signal);
+  const tip = await world.behave({ mark: 3 });
+  const loop = world.loop();
+  const shown = await turnsOf(world, tip);
+  assert.equal(shown.revision, revert);
+  assert.equal(shown.pinned?.by, recovery.changeId);
+  assert.equal(shown.pinned?.until, "recovered");
+  world.recovered.add(recovery.changeId);
+  loop.wake();
+  await untilServes(world, tip);
+  assert.equal((await world.runtime.services.show(world.service)).pinned, null);
+});
+
+test("a recovery that stepped back is not undone by the next push: a person deploys the tip", async () => {
   await using world = await startServiceWorld();
   const [first] = await twoDeploys(world);
   const step = only((await world.runtime.planServe(world.service, first)).steps);
   const recovery = context();
   await world.runtime.layer.apply(step, recovery, signal);
-  const loop = world.loop();
+  world.recovered.add(recovery.changeId);
   const tip = await world.behave({ mark: 3 });
-  for (let turn = 0; turn < 5; turn++) loop.wake();
-  await until("the loop saw the tip", async () => {
-    const shown = await world.runtime.services.show(world.service);
-    return shown.tip === tip ? shown : null;
-  });
-  const shown = await world.runtime.services.show(world.service);
+  world.loop();
+  const shown = await turnsOf(world, tip);
   assert.equal(shown.revision, first);
-  assert.deepEqual(shown.pinned?.by, recovery.changeId);
-  assert.deepEqual(await world.runtime.release([recovery.changeId]), [world.service]);
-  loop.wake();
+  assert.equal(shown.pinned?.until, "person");
+  await world.runtime.services.deploy(world.service, order);
   await untilServes(world, tip);
 });
+
+/** Lets the loop turn until it has seen the service serve well twice since this tip was pushed. */
+async function turnsOf(world: ServiceWorld, tip: string) {
+  let turns = 0;
+  const unsubscribe = world.runtime.onRunning(({ ok }) => {
+    if (ok) turns += 1;
+  });
+  await until("two turns of the loop", async () => (turns >= 2 ? true : null));
+  unsubscribe();
+  const shown = await world.runtime.services.show(world.service);
+  assert.equal(shown.tip, tip);
+  return shown;
+}
 
 async function twoDeploys(world: ServiceWorld): Promise<readonly [string, string]> {
   const first = await world.behave({});

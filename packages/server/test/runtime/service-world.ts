@@ -8,6 +8,7 @@ import { pino } from "pino";
 import { configSchema } from "../../src/config/config.ts";
 import { freePort } from "../../src/free-port.ts";
 import { type CodeMirrors, createMirrors } from "../../src/git/open-mirrors.ts";
+import type { ChangeId } from "../../src/ids.ts";
 import { createRuntime, type Runtime } from "../../src/layers/runtime/create-runtime.ts";
 import type { MayDeploy } from "../../src/layers/runtime/service.ts";
 import type { Loop } from "../../src/loop.ts";
@@ -60,6 +61,8 @@ export interface ServiceWorld extends AsyncDisposable {
   /** Another Lastgood over the same home and database, as after a restart. */
   again(): Promise<Runtime>;
   gate: MayDeploy;
+  /** Steps whose recovery is verified. */
+  readonly recovered: Set<ChangeId>;
 }
 
 export interface RuntimeParts {
@@ -75,6 +78,7 @@ export interface RuntimeSettings {
   readonly runtime?: Readonly<Record<string, unknown>>;
   readonly probes?: Readonly<Record<string, unknown>>;
   readonly mayDeploy?: MayDeploy;
+  readonly isRecovered?: (step: ChangeId) => Promise<boolean>;
 }
 
 /** The runtime as one process of Lastgood has it, over a home and a database that others may share. */
@@ -108,6 +112,7 @@ export async function openRuntime(
   });
   const listeners = new Set<(repository: string, tip: string) => void>();
   const runtime = createRuntime({
+    isRecovered: rest.isRecovered ?? (async () => false),
     served: () => {},
     db,
     world: realWorld,
@@ -149,6 +154,7 @@ export async function startServiceWorld({
   const parts = await openRuntime(store.db, {
     ...opened,
     mayDeploy: (...asked) => world.gate(...asked),
+    isRecovered: async (step) => world.recovered.has(step),
   });
   const { mirrors, runtime, tell } = parts;
   const loops: Loop[] = [];
@@ -188,6 +194,7 @@ export async function startServiceWorld({
     },
     again: async () => (await openRuntime(store.db, opened)).runtime,
     gate: async () => ({ ok: true }),
+    recovered: new Set(),
     async [Symbol.asyncDispose]() {
       await Promise.all(loops.map((loop) => loop.stop()));
       await runtime.stopServices();

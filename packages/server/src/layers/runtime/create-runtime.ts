@@ -14,7 +14,6 @@ import { createDeploys } from "./deploys.ts";
 import { createProcessAdapter, type ProcessAdapter, serviceFolder } from "./process-adapter.ts";
 import { createRuntimeLayer } from "./runtime-layer.ts";
 import { runtimeRoutes } from "./runtime-routes.ts";
-import { releasePins } from "./runtime-store.ts";
 import type { MayDeploy, Running, RuntimeAdapter, TipSource } from "./service.ts";
 import { createServices } from "./services.ts";
 
@@ -27,6 +26,8 @@ export interface RuntimeDeps {
   readonly mirrors: Mirrors;
   readonly tips: TipSource;
   readonly mayDeploy: MayDeploy;
+  /** Whether the recovery of which this change is a step was verified: what it set may move again. */
+  readonly isRecovered: (step: ChangeId) => Promise<boolean>;
   /** Told at each switch. Returns at once and never throws. */
   readonly served: (service: string, revision: string) => void;
   /** Lastgood's own environment, of which services get what they name. */
@@ -103,9 +104,6 @@ export function createRuntime(deps: RuntimeDeps) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-
-    /** Deploys on push go on for what these steps of a recovery had set. Returns the services. */
-    release: (by: readonly ChangeId[]) => releasePins(db, by),
 
     /** Served files that differ from the served revision; null where that cannot be seen. */
     async drift(service: string, signal: AbortSignal): Promise<readonly string[] | null> {

@@ -7,13 +7,14 @@ import type { Logger } from "pino";
 import type { Configuration } from "../../config/config.ts";
 import { Fault } from "../../fault.ts";
 import type { Mirrors } from "../../git/mirror.ts";
+import type { ChangeId } from "../../ids.ts";
 import { type Loop, startLoop } from "../../loop.ts";
 import type { Db } from "../../store/database.ts";
 import { newChangeId, type World } from "../../world.ts";
 import type { Deploys } from "./deploys.ts";
 import type { KeeperStatus } from "./keeper-protocol.ts";
 import type { ProcessAdapter } from "./process-adapter.ts";
-import { recordServiceEvent, writeFailure, writeHeld } from "./runtime-store.ts";
+import { recordServiceEvent, releasePin, writeFailure, writeHeld } from "./runtime-store.ts";
 import {
   isBackingOff,
   type MayDeploy,
@@ -33,6 +34,7 @@ export interface DeployLoopDeps {
   readonly mirrors: Mirrors;
   readonly tips: TipSource;
   readonly mayDeploy: MayDeploy;
+  readonly isRecovered: (step: ChangeId) => Promise<boolean>;
   readonly deploys: Deploys;
   readonly adapterOf: (service: string) => RuntimeAdapter | ProcessAdapter;
   readonly onRunning: (running: Running) => void;
@@ -114,6 +116,10 @@ async function converge(deps: DeployLoopDeps, service: string, signal: AbortSign
   await deploys.catchUp(service);
   tellServing(deps, service, reading);
   if (declared.runtime.adapter === "command") return;
+  if (record.pin?.until === "recovered" && (await deps.isRecovered(record.pin.by))) {
+    await releasePin(deps.db, service, record.pin.by);
+    return await converge(deps, service, signal);
+  }
   const { repository } = declared;
   const onPush = declared.runtime.deploy === "on-push" && repository !== undefined;
   const tip = onPush ? await newTip(deps, repository, record) : null;

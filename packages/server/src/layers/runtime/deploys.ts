@@ -22,7 +22,7 @@ import {
   writeIntent,
   writePin,
 } from "./runtime-store.ts";
-import type { Intent, Reading, RuntimeAdapter, ServiceRecord } from "./service.ts";
+import type { Intent, Pin, Reading, RuntimeAdapter, ServiceRecord } from "./service.ts";
 import { withServiceLease } from "./service-lease.ts";
 
 export interface DeploysDeps {
@@ -44,8 +44,8 @@ export interface DeployRequest {
   readonly changeId: ChangeId;
   readonly actor: string;
   readonly reason: string;
-  /** `hold`: deploys on push wait afterwards. `release`: they go on. `leave`: as it was. */
-  readonly pin: "hold" | "release" | "leave";
+  /** Until when deploys on push wait afterwards; `none`: they go on; `leave`: as it was. */
+  readonly pin: Pin["until"] | "none" | "leave";
   readonly waitMs: number;
 }
 
@@ -153,10 +153,19 @@ export function createDeploys(deps: DeploysDeps) {
     return { outcome: "served", already: false, since: set.since };
   }
 
-  async function pin({ service, changeId, reason, pin: how }: DeployRequest): Promise<void> {
+  async function pin({ service, to, from, changeId, reason, pin: how }: DeployRequest) {
     if (how === "leave") return;
-    const at = world.now();
-    await writePin(db, service, how === "hold" ? { by: changeId, because: reason, at } : null);
+    if (how === "none") return await writePin(db, service, null);
+    const until = how === "recovered" && (await isStepBack(service, from, to)) ? "person" : how;
+    await writePin(db, service, { by: changeId, until, because: reason, at: world.now() });
+  }
+
+  /** Back to what the branch had before: its tip still has what is taken back. */
+  async function isStepBack(service: string, from: string | null | undefined, to: string) {
+    const repository = configuration.current().services[service]?.repository;
+    if (repository === undefined || from === undefined || from === null) return false;
+    if (!(await isCommit(repository, from)) || !(await isCommit(repository, to))) return false;
+    return await (await mirrors.of(repository)).isAncestor(to, from);
   }
 
   async function recordFailure(

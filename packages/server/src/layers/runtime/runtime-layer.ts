@@ -74,7 +74,7 @@ export function createRuntimeLayer(deps: RuntimeLayerDeps): RuntimeLayer {
     async apply({ action }, { changeId, actor, reason }, signal) {
       const { service, from, to } = action;
       const done = await deploys.deploy(
-        { service, to, from, changeId, actor, reason, pin: "hold", waitMs: busyMsMax },
+        { service, to, from, changeId, actor, reason, pin: "recovered", waitMs: busyMsMax },
         signal,
       );
       if (done.outcome === "served") return;

@@ -17,7 +17,14 @@ const serviceShape = {
   port: z.number().nullable(),
   deploy: z.string().nullable(),
   tip: z.string().nullable(),
-  pinned: z.object({ by: z.string(), because: z.string(), at: z.string() }).nullable(),
+  pinned: z
+    .object({
+      by: z.string(),
+      until: z.enum(["recovered", "person"]),
+      because: z.string(),
+      at: z.string(),
+    })
+    .nullable(),
   failure: z
     .object({
       revision: z.string(),

@@ -18,20 +18,22 @@ export async function writeIntent(db: Query, service: string, intent: Intent): P
 /** Set: deploys on push wait. Null: they go on. */
 export async function writePin(db: Query, service: string, pin: Pin | null): Promise<void> {
   await db`
-    insert into service_records (service, pinned_by, pinned_because, pinned_at)
-    values (${service}, ${pin?.by ?? null}, ${pin?.because ?? null}, ${pin?.at ?? null})
+    insert into service_records (service, pinned_by, pinned_until, pinned_because, pinned_at)
+    values (${service}, ${pin?.by ?? null}, ${pin?.until ?? null}, ${pin?.because ?? null},
+            ${pin?.at ?? null})
     on conflict (service) do update set
       pinned_by = excluded.pinned_by,
+      pinned_until = excluded.pinned_until,
       pinned_because = excluded.pinned_because,
       pinned_at = excluded.pinned_at`;
 }
 
-/** Releases what these changes pinned; returns the services. */
-export async function releasePins(db: Query, by: readonly ChangeId[]): Promise<readonly string[]> {
-  const rows = await db<{ service: string }[]>`
-    update service_records set pinned_by = null, pinned_because = null, pinned_at = null
-    where pinned_by = any(${[...by]}::uuid[]) returning service`;
-  return rows.map((row) => row.service);
+/** Lets deploys on push go on, if it is still this pin that holds the service. */
+export async function releasePin(db: Query, service: string, by: ChangeId): Promise<void> {
+  await db`
+    update service_records
+    set pinned_by = null, pinned_until = null, pinned_because = null, pinned_at = null
+    where service = ${service} and pinned_by = ${by}`;
 }
 
 /** Remembers that this revision failed, once more if it did before. */
@@ -202,6 +204,7 @@ interface Row {
   change_id: ChangeId | null;
   intent: Intent | null;
   pinned_by: ChangeId | null;
+  pinned_until: Pin["until"] | null;
   pinned_because: string | null;
   pinned_at: Date | null;
   failure: (Omit<DeployFailure, "at"> & { at: string }) | null;
@@ -228,9 +231,14 @@ function toRecord(row: Row): ServiceRecord {
     changeId: row.change_id,
     intent: row.intent,
     pin:
-      row.pinned_by === null || row.pinned_at === null
+      row.pinned_by === null || row.pinned_until === null || row.pinned_at === null
         ? null
-        : { by: row.pinned_by, because: row.pinned_because ?? "", at: row.pinned_at },
+        : {
+            by: row.pinned_by,
+            until: row.pinned_until,
+            because: row.pinned_because ?? "",
+            at: row.pinned_at,
+          },
     failure: row.failure && { ...row.failure, at: new Date(row.failure.at) },
     held: row.held && { ...row.held, at: new Date(row.held.at) },
     stoppedAt: row.stopped_at,

@@ -93,9 +93,14 @@ export interface Intent {
   readonly reason: string;
 }
 
-/** A recovery set this revision: deploys on push wait until it is released. */
+/**
+ * A recovery or a person set this revision, and deploys on push wait. `recovered`: until the recovery is
+ * verified, for it went forward, to a revert that later pushes contain. `person`: until somebody deploys
+ * the tip, for it went back to what was there before, and the tip still has what was taken back.
+ */
 export interface Pin {
   readonly by: ChangeId;
+  readonly until: "recovered" | "person";
   readonly because: string;
   readonly at: Date;
 }

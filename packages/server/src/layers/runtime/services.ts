@@ -76,9 +76,9 @@ export function createServices(deps: ServicesDeps) {
     const tip = await mirror.tip();
     if (revision !== null) {
       const { id } = await mirror.commit(revision);
-      return { to: id, pin: id === tip ? ("release" as const) : ("hold" as const) };
+      return { to: id, pin: id === tip ? ("none" as const) : ("person" as const) };
     }
-    if (tip !== null) return { to: tip, pin: "release" as const };
+    if (tip !== null) return { to: tip, pin: "none" as const };
     throw new Fault(
       "state_forbids",
       `The branch of ${name} has no commits yet: push one, then deploy.`,

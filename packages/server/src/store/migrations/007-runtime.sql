@@ -7,8 +7,9 @@ create table service_records (
   change_id uuid references changes (id),
   -- {changeId, to, actor, reason}: written before the world is touched.
   intent jsonb,
-  -- While set, deploys on push wait.
+  -- While set, deploys on push wait: for the end of the recovery, or for a person.
   pinned_by uuid,
+  pinned_until text check (pinned_until in ('recovered', 'person')),
   pinned_because text,
   pinned_at timestamptz,
   -- {revision, at, attempts, because}
