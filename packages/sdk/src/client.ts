@@ -1,6 +1,7 @@
 import { accessApi } from "./api/access.ts";
 import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
+import { coverageApi } from "./api/coverage.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
@@ -20,6 +21,7 @@ export function createClient(connection: Connection) {
     ...codeApi(call),
     ...incidentsApi(call),
     ...configurationApi(call),
+    ...coverageApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
     ...messagesApi(call),

@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Command } from "commander";
+import { createProgram } from "../../src/cli/program.ts";
+import { sayAlive } from "../../src/coverage/coverage-store.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+
+const program = join(import.meta.dirname, "../../bin/lastgood.js");
+
+async function run(server: TestServer, ...args: readonly string[]) {
+  const token = await server.tokenAs("admin");
+  const child = spawn(
+    process.execPath,
+    ["--conditions=development", program, ...args, "--url", server.lastgood.url, "--token", token],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let [out, err] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on("data", (chunk) => {
+    err += String(chunk);
+  });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, out, err };
+}
+
+test("doctor of a new installation names what is missing, and exits 0 unless it is strict", async () => {
+  await using server = await startServer({
+    services: { "content-api": { dependsOn: ["postgres"] }, postgres: {} },
+    agents: { backend: {} },
+  });
+  const { findings, services } = await (await server.clientAs("viewer")).coverage();
+  const codes = new Set(findings.map(({ code }) => code));
+  for (const code of [
+    "no-configuration",
+    "no-mode-auto",
+    "nobody-to-call",
+    "never-backed-up",
+    "never-drilled",
+    "agent-without-token",
+  ]) {
+    assert.ok(codes.has(code), `${code} is not among ${[...codes].join(", ")}`);
+  }
+  assert.ok(!codes.has("not-looked-at"), JSON.stringify(findings));
+  assert.deepEqual(
+    services.map(({ name }) => name),
+    ["content-api", "postgres"],
+  );
+  const [usual, strict] = await Promise.all([
+    run(server, "doctor"),
+    run(server, "doctor", "--strict", "--json"),
+  ]);
+  assert.equal(usual.code, 0, usual.err);
+  assert.match(usual.out, /unprotected +people: nobody can be called/);
+  assert.match(usual.out, /lastgood drill run september/);
+  assert.equal(strict.code, 5);
+  const printed = JSON.parse(strict.out) as { findings: unknown[] };
+  assert.ok(printed.findings.length > 5);
+});
+
+test("a second server on the same database is counted, and the embedded log says that it is for one", async () => {
+  await using server = await startServer();
+  const codes = async () => (await server.client.coverage()).findings.map(({ code }) => code);
+  assert.ok(!(await codes()).includes("embedded-log-shared"));
+  await sayAlive(server.lastgood.db, "another");
+  assert.ok((await codes()).includes("embedded-log-shared"));
+});
+
+test("a page that nobody can be called for is a finding until it is resolved", async () => {
+  await using server = await startServer();
+  await server.lastgood.db`
+    insert into pages (incident, severity, summary, state, opened_at)
+    values ('inc_1', 'high', 'content-api is slow', 'nobody-to-call', now())`;
+  const found = async () =>
+    (await server.client.coverage()).findings.find(({ code }) => code === "page-for-nobody");
+  assert.equal((await found())?.about, "incident inc_1");
+  await server.lastgood.db`update pages set state = 'resolved'`;
+  assert.equal(await found(), undefined);
+});
+
+test("a repository whose remote is away, or whose branch is checked out, is found", async () => {
+  await using server = await startServer({ repositories: { gone: { url: "./gone.git" } } });
+  await writeFile(join(server.folder, "gone.git"), "not a repository");
+  const late = Date.now() + 10_000;
+  for (;;) {
+    const { findings } = await server.client.coverage();
+    const failing = findings.find(({ code }) => code === "repository-failing");
+    if (failing !== undefined) {
+      assert.equal(failing.about, "repository gone");
+      return;
+    }
+    if (Date.now() > late) throw new Error(`never found: ${JSON.stringify(findings)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+});
+
+test("every command that doctor and the pages name is one that there is", async () => {
+  const texts = await Promise.all(
+    ["find-services.ts", "find-agents.ts", "find-people.ts", "find-installation.ts"].map(
+      async (file) =>
+        await import("node:fs/promises").then(({ readFile }) =>
+          readFile(join(import.meta.dirname, "../../src/coverage", file), "utf8"),
+        ),
+    ),
+  );
+  const named = texts.join("\n").matchAll(/["`' ]lastgood ([a-z-]+)(?: ([a-z-]+))?/g);
+  const top = createProgram();
+  let count = 0;
+  for (const [text, first = "", second] of named) {
+    count += 1;
+    const command = top.commands.find((each) => each.name() === first);
+    assert.ok(command instanceof Command, `there is no command: ${text}`);
+    const below = command.commands.map((each) => each.name());
+    if (below.length > 0 && second !== undefined) {
+      assert.ok(below.includes(second) || command.registeredArguments.length > 0, text);
+    }
+  }
+  assert.ok(count > 15, String(count));
+});
