@@ -86,6 +86,7 @@ export function run(cwd: string, ...args: readonly string[]): string {
 export interface CodeWorld extends AsyncDisposable {
   readonly folder: string;
   readonly db: Db;
+  readonly databaseUrl: string;
   readonly config: Config;
   readonly code: Code;
   readonly origin: Origin;
@@ -136,6 +137,7 @@ export async function startCodeWorld(
   return {
     folder,
     db: store.db,
+    databaseUrl: store.url,
     config: current,
     code,
     origin,
