@@ -1,70 +1,102 @@
-/** A server whose messages run on the engine under test, and what the tests do with it. */
+/** The messages room behind its own doors, on the engine under test, and what the tests do with it. */
 import assert from "node:assert/strict";
-import type { Client, MessageDelivery } from "@lastgood/sdk";
+import { type Client, createClient, type MessageDelivery } from "@lastgood/sdk";
+import { pino } from "pino";
+import { configSchema } from "../../src/config/config.ts";
+import type { Role } from "../../src/http/actor.ts";
+import { createApp } from "../../src/http/server.ts";
+import { createToken } from "../../src/http/tokens.ts";
+import type { AgentName } from "../../src/ids.ts";
+import { createMessages, type Messages } from "../../src/layers/messages/messages.ts";
+import { messagesRoutes } from "../../src/layers/messages/messages-routes.ts";
+import { ledgerRoutes } from "../../src/ledger/ledger-routes.ts";
+import type { Db } from "../../src/store/database.ts";
+import { realWorld } from "../../src/world.ts";
+import { startDatabase } from "../support/database.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
-import { startServer, type TestServer } from "../support/server.ts";
 
 /** `embedded`, or the path of a nats-server. */
-export type EngineUnderTest = "embedded" | (string & {});
+export type EngineUnderTest = string;
 
 export interface MessagesWorld extends AsyncDisposable {
-  readonly server: TestServer;
+  readonly url: string;
+  readonly db: Db;
+  readonly databaseUrl: string;
+  /** As an admin. */
   readonly client: Client;
+  readonly messages: Messages;
   readonly nats: NatsServer | null;
+  clientAs(role: Role, agent?: string): Promise<Client>;
+  tokenAs(role: Role, agent?: string): Promise<string>;
   /** What the consumer hands out now, or within the time. */
   take(consumer: string, waitMs?: number, max?: number): Promise<readonly MessageDelivery[]>;
   /** One message, which must come within the time. */
   next(consumer: string, waitMs?: number): Promise<MessageDelivery>;
 }
 
-const quick = { ackWait: "1s", maxDeliver: 3 };
-
-export const tasksConfig = {
-  streams: { TASKS: { subjects: ["tasks.>"], reviewer: "reviewer" } },
-  consumers: {
-    worker: { stream: "TASKS", ...quick },
-    audit: { stream: "TASKS", ...quick, maxInFlight: 10 },
-    reviews: { stream: "TASKS", subjects: ["tasks.review", "tasks.check.*"], ...quick },
-  },
-};
-
 const agents = {
   marketing: { dependsOn: ["content-api"], roles: ["writers"] },
-  backend: {},
+  backend: { roles: ["pairs"] },
+  frontend: { roles: ["pairs"] },
   reviewer: {},
 };
 const services = { "content-api": { dependsOn: ["database"] }, database: {}, billing: {} };
+const consumers = { pair: { role: "pairs", ackWait: "400ms" } };
+
+export interface WorldOptions {
+  readonly messages?: Record<string, unknown>;
+  /** Before Lastgood meets the nats-server. */
+  readonly prepare?: (nats: NatsServer) => Promise<void>;
+  /** NATS writes to the disk before it acknowledges. */
+  readonly durable?: boolean;
+}
 
 export async function startMessages(
   engine: EngineUnderTest,
-  messages: Record<string, unknown> = tasksConfig,
-  prepare: (nats: NatsServer) => Promise<void> = async () => {},
+  { messages: wanted = {}, prepare = async () => {}, durable = false }: WorldOptions = {},
 ): Promise<MessagesWorld> {
-  const nats = engine === "embedded" ? null : await startNats(engine);
+  const nats = engine === "embedded" ? null : await startNats(engine, { durable });
   if (nats !== null) await prepare(nats);
-  const server = await startServer({
-    agents,
-    services,
+  const store = await startDatabase();
+  const config = configSchema.parse({
+    ...{ agents, services },
     messages: {
-      ...messages,
+      ...{ consumers, ...wanted },
       ...(nats === null ? {} : { engine: "nats", url: nats.url }),
     },
   });
-  const { client } = server;
+  const configuration = { base: "/", current: () => config };
+  const { db } = store;
+  const log = pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" });
+  const messages = await createMessages({ db, world: realWorld, log, configuration });
+  const app = await createApp({ db, world: realWorld, log, version: "test" });
+  messagesRoutes(app, messages, configuration);
+  ledgerRoutes(app, { db, world: realWorld, reaching: () => [] });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+
+  const tokenAs = (role: Role, agent = "backend") =>
+    createToken(db, realWorld, {
+      role,
+      name: role,
+      agent: role === "agent" ? (agent as AgentName) : null,
+      expiresAt: null,
+    });
+  const clientAs = async (role: Role, agent?: string) =>
+    createClient({ url, token: await tokenAs(role, agent) });
+  const client = await clientAs("admin");
   const take = async (consumer: string, waitMs = 0, max = 1) =>
     (await client.fetchMessages(consumer, { waitMs, max })).messages;
   return {
-    server,
-    client,
-    nats,
-    take,
+    ...{ url, db, databaseUrl: store.url, client, messages, nats, clientAs, tokenAs, take },
     async next(consumer, waitMs = 10_000) {
       const [message] = await take(consumer, waitMs);
       assert.ok(message, `${consumer} had nothing within ${waitMs} ms`);
       return message;
     },
     async [Symbol.asyncDispose]() {
-      await server[Symbol.asyncDispose]();
+      await app.close();
+      await messages.stop();
+      await store[Symbol.asyncDispose]();
       await nats?.[Symbol.asyncDispose]();
     },
   };

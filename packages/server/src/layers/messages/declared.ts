@@ -2,6 +2,7 @@
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import type { Config, StreamConfig } from "../../config/config.ts";
 import { Fault } from "../../fault.ts";
+import { fits } from "./subject.ts";
 
 export interface Declared {
   readonly streams: ReadonlyMap<string, StreamSettings>;
@@ -58,6 +59,7 @@ function plainName(name: string): string {
   return name.replaceAll(".", "_");
 }
 
+/** An inbox whose subject a declared stream takes already is a consumer of that stream. */
 export function declaredBy(config: Config): Declared {
   const streams = new Map<string, StreamSettings>();
   const consumers = new Map<string, ConsumerSettings>();
@@ -103,6 +105,12 @@ export function declaredBy(config: Config): Declared {
         `Two inboxes would be called ${inbox.consumer}: rename one of their owners.`,
         { context: { path: "agents" } },
       );
+    }
+    const taker = [...streams].find(([, stream]) => fits(inbox.subject, stream.subjects));
+    if (taker !== undefined) {
+      const shared = { ...inboxConsumer(inbox, owner), stream: taker[0] };
+      consumers.set(inbox.consumer, { ...shared, subjects: [inbox.subject] });
+      return;
     }
     if (!streams.has(inbox.stream)) streams.set(inbox.stream, inboxStream(inbox));
     consumers.set(inbox.consumer, inboxConsumer(inbox, owner));

@@ -21,12 +21,13 @@ import type { StoredMessage } from "../message.ts";
 import { fits } from "../subject.ts";
 import { asking, atLeast, openNatsLink, requestMs } from "./nats-link.ts";
 import { idHeader, pull, senderHeader, toStored } from "./nats-pull.ts";
-import { readStream } from "./nats-read.ts";
+import { readStream, trimStreams } from "./nats-read.ts";
 import {
   fromConsumerConfig,
   fromStreamConfig,
   ownMark,
   requireServable,
+  reservedBytesMax,
   toConsumerConfig,
   toStreamConfig,
 } from "./nats-settings.ts";
@@ -47,6 +48,7 @@ const pullMs = 25_000;
 const refusedMs = 500;
 const pullBatchMax = 100;
 const recentMax = 1_000;
+const trimMs = 60_000;
 
 export function createNatsEngine({
   url,
@@ -58,7 +60,9 @@ export function createNatsEngine({
   const pulls = new Set<string>();
   const stopping = new AbortController();
   const recent = new Map<string, StoredMessage>();
+  const keptByUs = new Map<string, number>();
   let lost = new AbortController();
+  let trimmedAt = 0;
   const link = openNatsLink({
     url,
     onDisconnected() {
@@ -174,9 +178,10 @@ export function createNatsEngine({
           : existing.config.description === ownMark
             ? await asking(`change the stream ${name}`, () => manager.streams.update(name, config))
             : existing;
+      if (settings.maxBytes > reservedBytesMax) keptByUs.set(name, settings.maxBytes);
       return {
         adopted: made.config.description !== ownMark,
-        settings: fromStreamConfig(made.config, maxPayload, settings.reviewer),
+        settings: fromStreamConfig(made.config, maxPayload, settings),
       };
     },
     async ensureConsumer(name, settings): Promise<Ensured<typeof settings>> {
@@ -251,7 +256,11 @@ export function createNatsEngine({
         connection.request(reference, "+WPI", { timeout: requestMs }),
       );
     },
-    expire: async () => {},
+    async expire(now) {
+      if (now.getTime() - trimmedAt < trimMs) return;
+      trimmedAt = now.getTime();
+      await trimStreams(link, keptByUs);
+    },
     async sweep(overdue, report, signal) {
       await sweepJetStream({ link, consumerInfo, overdue, report, signal });
     },

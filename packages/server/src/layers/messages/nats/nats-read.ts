@@ -5,6 +5,7 @@ import type { StoredMessage } from "../message.ts";
 import { fits } from "../subject.ts";
 import { asking, atLeast, type NatsLink } from "./nats-link.ts";
 import { pull } from "./nats-pull.ts";
+import { ownMark } from "./nats-settings.ts";
 
 const forgottenMs = 10_000;
 const pageMax = 500;
@@ -57,4 +58,23 @@ export async function readStream(
   } finally {
     await asking("end a reading", () => manager.consumers.delete(stream, name));
   }
+}
+
+/** Removes the oldest of our own streams that hold more bytes than they may and that nobody else limits. */
+export async function trimStreams(
+  link: NatsLink,
+  limits: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (limits.size === 0) return;
+  const manager = await link.manager();
+  await asking("list the streams", async () => {
+    for await (const { config, state } of manager.streams.list()) {
+      const limit = limits.get(config.name);
+      const ours = config.description === ownMark && config.max_bytes < 0;
+      if (limit === undefined || !ours || state.bytes <= limit) continue;
+      const share = 1 - limit / state.bytes;
+      const through = Math.ceil((state.last_seq - state.first_seq + 1) * share);
+      await manager.streams.purge(config.name, { seq: state.first_seq + through });
+    }
+  });
 }

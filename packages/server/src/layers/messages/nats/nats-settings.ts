@@ -18,6 +18,11 @@ export const ownMark = "Made by Lastgood";
 
 /** Room for our own headers in the server's limit of one message. */
 const headerRoom = 512;
+/**
+ * JetStream sets `max_bytes` aside at once: inboxes of 5 GB each would fill a disk that they never use.
+ * A larger limit than this is therefore not given to the server: our sweep keeps the stream within it.
+ */
+export const reservedBytesMax = 256 * 1024 * 1024;
 /** JetStream goes on this much longer than we do, so that the last failure is ours to record. */
 const deliveriesSpare = 2;
 
@@ -32,7 +37,7 @@ export function toStreamConfig(
     storage: settings.storage === "file" ? StorageType.File : StorageType.Memory,
     num_replicas: settings.replicas,
     max_age: nanos(settings.keepMs),
-    max_bytes: settings.maxBytes,
+    max_bytes: settings.maxBytes > reservedBytesMax ? -1 : settings.maxBytes,
     max_msg_size: settings.maxMessageBytes + headerRoom,
     duplicate_window: nanos(Math.min(settings.duplicateWindowMs, settings.keepMs)),
   };
@@ -42,18 +47,19 @@ export function toStreamConfig(
 export function fromStreamConfig(
   config: StreamConfig,
   maxPayload: number,
-  reviewer: string | null,
+  asked: Pick<StreamSettings, "reviewer" | "maxBytes">,
 ): StreamSettings {
+  const own = config.description === ownMark;
   const limit = config.max_msg_size > 0 ? Math.min(config.max_msg_size, maxPayload) : maxPayload;
   return {
     subjects: config.subjects ?? [],
     keepMs: config.max_age / 1e6,
-    maxBytes: config.max_bytes,
+    maxBytes: own && config.max_bytes < 0 ? asked.maxBytes : config.max_bytes,
     maxMessageBytes: limit - headerRoom,
     duplicateWindowMs: config.duplicate_window / 1e6,
     replicas: config.num_replicas,
     storage: config.storage,
-    reviewer,
+    reviewer: asked.reviewer,
   };
 }
 
