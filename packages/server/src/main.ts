@@ -22,6 +22,7 @@ import { signalSourceOf } from "./incidents/signal-source.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
 import { type Code, createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
+import { pushHook } from "./layers/code/push-hook.ts";
 import type { Layers } from "./layers/layer.ts";
 import { createMessages, type Messages } from "./layers/messages/messages.ts";
 import { messagesRoutes } from "./layers/messages/messages-routes.ts";
@@ -138,6 +139,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   reached.state.routes(app);
   codeRoutes(app, { ...ground, code: reached.code });
   barsRoutes(app, ground);
+  pushHook(app, { code: reached.code, environment: process.env });
   messagesRoutes(app, reached.messages, configuration);
   response.notify.routes(app);
   response.incidents.routes(app);

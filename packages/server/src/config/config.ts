@@ -32,6 +32,9 @@ const repositorySchema = z.strictObject({
   credentials: variable
     .optional()
     .describe("The name of the environment variable that holds the remote's token or password."),
+  hookSecret: variable
+    .optional()
+    .describe("The environment variable that holds the secret of the forge's push webhook."),
   poll: wait("2s", "100ms").describe(
     "How often new commits are looked for; a push hook makes it instant.",
   ),

@@ -63,6 +63,8 @@ export interface CodeMirror extends Mirror {
     expected: string | null,
     signal: AbortSignal,
   ): Promise<Pushed>;
+  /** Packs what has gathered, and forgets plans from before `plannedBefore`; they can be made again. */
+  maintain(plannedBefore: Date, signal: AbortSignal): Promise<void>;
   /** Branches that a work tree on this machine has checked out; pushing to them is refused. */
   checkedOutBranches(): Promise<readonly string[]>;
 }
@@ -212,6 +214,9 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     },
     push: (commit, to, expected, signal) =>
       pushCommit(git, { commit, branch: to, expected, source }, { ...reach, ...own, signal }),
+    async maintain(plannedBefore, signal) {
+      if (await exists()) await maintain(git, plannedBefore, { ...own, signal });
+    },
     checkedOutBranches: async () =>
       remote.kind === "local" ? await checkedOutBranches(remote.path) : [],
   };
@@ -226,6 +231,22 @@ async function create(git: Git, directory: string, format: "sha1" | "sha256"): P
   const raw = "* -text -ident -filter -working-tree-encoding\n";
   await writeFile(join(making, "info/attributes"), raw);
   await rename(making, directory);
+}
+
+async function maintain(git: Git, before: Date, options: GitOptions): Promise<void> {
+  const format = "--format=%(committerdate:unix) %(refname)";
+  const listed = await git.text(["for-each-ref", format, "refs/lastgood/plans"], options);
+  const old = listed
+    .split("\n")
+    .map((line) => line.split(" "))
+    .filter(([seconds = "", ref]) => ref !== undefined && Number(seconds) * 1_000 < +before)
+    .map(([, ref]) => `delete ${ref}\n`);
+  await git.run(["update-ref", "--stdin"], { ...options, stdin: old.join("") });
+  await git.run(["gc", "--auto", "--quiet"], {
+    ...options,
+    deadlineMs: deadlineMsMax,
+    settings: ["gc.auto=2000", "gc.autoDetach=false", "gc.autoPackLimit=20"],
+  });
 }
 
 /** Locks left by a git that was killed outright: none of ours lives longer than `deadlineMsMax`. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -91,4 +92,45 @@ test("who may not is told so", async () => {
   const id = "00000000-0000-7000-8000-000000000000";
   await assert.rejects(agent.liftBar(id, "mine"), { code: "forbidden" });
   assert.deepEqual(await viewer.bars(), { bars: [] });
+});
+
+test("a forge's webhook is believed only when it is signed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lastgood-hook-"));
+  const origin = createOrigin(folder);
+  origin.commit({ a: "1\n" }, "begin");
+  origin.push();
+  process.env.CODE_TEST_HOOK = "between us";
+  await using server = await startServer({
+    repositories: {
+      api: { url: origin.url, poll: "1h", hookSecret: "CODE_TEST_HOOK" },
+      other: { url: origin.url, poll: "1h" },
+    },
+  });
+  await server.client.repositoryPushed("api", { wait: true });
+  const pushed = origin.commit({ a: "2\n" }, "pushed");
+  origin.push();
+  const body = JSON.stringify({ ref: "refs/heads/main" });
+  const post = async (name: string, headers: Record<string, string>) =>
+    (
+      await fetch(`${server.lastgood.url}/v1/hooks/repositories/${name}`, {
+        method: "POST",
+        body,
+        headers: { "content-type": "application/json", ...headers },
+      })
+    ).status;
+  const signature = (text: string) => createHmac("sha256", "between us").update(text).digest("hex");
+  assert.equal(await post("api", {}), 401);
+  assert.equal(await post("api", { "x-hub-signature-256": `sha256=${signature("other")}` }), 401);
+  assert.equal(await post("api", { "x-gitlab-token": "between them" }), 401);
+  assert.equal(await post("other", { "x-gitlab-token": "" }), 401);
+  assert.equal(await post("nothing", { "x-gitlab-token": "between us" }), 401);
+  assert.equal(await post("api", { "x-hub-signature-256": `sha256=${signature(body)}` }), 202);
+  const deadline = Date.now() + 10_000;
+  while ((await server.client.repository("api")).tip !== pushed) {
+    assert.ok(Date.now() < deadline, "the watch looked within 10 s");
+  }
+  assert.equal(await post("api", { "x-gitea-signature": signature(body) }), 202);
+  assert.equal(await post("api", { "x-gitlab-token": "between us" }), 202);
+  delete process.env.CODE_TEST_HOOK;
+  rmSync(folder, { recursive: true });
 });

@@ -184,6 +184,39 @@ test("a checkout gives the committed bytes and modes, whatever attributes ask fo
   assert.equal(await mirror.readFile(commit, "missing", 3), null);
 });
 
+test("maintenance packs, keeps what is planned, and forgets plans that are old", async () => {
+  using folder = temporary();
+  const origin = createOrigin(folder.path);
+  origin.commit({ a: "1\n" }, "begin");
+  const bad = origin.commit({ a: "2\n" }, "bad");
+  origin.push();
+  const mirrors = await createMirrors({
+    home: folder.path,
+    base: folder.path,
+    settingsOf: async (name) => ({ name, url: "./api.git", branch: "main" }),
+  });
+  const mirror = await mirrors.of("api");
+  const tip = (await mirror.fetch(signal)) ?? "";
+  const planned = async (at: Date) => {
+    const request = { tip, commits: [bad], at, message: () => "undo" };
+    const revert = await mirror.computeRevert(request, signal);
+    assert.equal(revert.kind, "reverted");
+    const commit = revert.kind === "reverted" ? revert.commit : "";
+    await mirror.keep("plans", commit);
+    return commit;
+  };
+  const old = await planned(new Date("2020-01-01"));
+  const fresh = await planned(new Date("2026-01-01"));
+  await mirror.maintain(new Date("2025-01-01"), signal);
+  const { run } = await import("./world.ts");
+  const refs = run(
+    join(folder.path, "repositories/api.git"),
+    "for-each-ref",
+    "--format=%(refname)",
+  );
+  assert.ok(refs.includes(fresh) && !refs.includes(old), refs);
+});
+
 test("a repository of SHA-256 ids is mirrored as one", async () => {
   using folder = temporary();
   const { run } = await import("./world.ts");

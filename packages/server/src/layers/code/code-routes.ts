@@ -242,7 +242,7 @@ function toApi(
   status: ReturnType<Code["watch"]["statusOf"]>,
   bars: number,
 ): ApiRepository {
-  const { migrations: _, ...rest } = repository;
+  const { migrations: _migrations, hookSecret: _hookSecret, ...rest } = repository;
   const { problem, lookedAt, ...state } = status;
   return {
     ...rest,

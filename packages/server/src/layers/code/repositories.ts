@@ -20,6 +20,8 @@ export interface Repository {
   /** The environment variable that holds the remote's secret. */
   readonly credentials: string | null;
   readonly pollMs: number;
+  /** The environment variable that holds the secret of the forge's webhook. */
+  readonly hookSecret: string | null;
   readonly migrations: NonNullable<RepositoryConfig["migrations"]> | null;
   readonly source: "configuration" | "registered";
 }
@@ -114,11 +116,13 @@ function ofConfigured(name: string, config: RepositoryConfig): Repository {
     deliver: config.deliver,
     credentials: config.credentials ?? null,
     pollMs: config.poll,
+    hookSecret: config.hookSecret ?? null,
     migrations: config.migrations ?? null,
     source: "configuration",
   };
 }
 
 function ofRow(row: RegisteredRow): Repository {
-  return { ...row, name: row.name as RepositoryName, migrations: null, source: "registered" };
+  const name = row.name as RepositoryName;
+  return { ...row, name, hookSecret: null, migrations: null, source: "registered" };
 }

@@ -99,6 +99,8 @@ const nothingNew = { commits: [], barred: [] };
 const starting: WatchStatus = { state: "starting", tip: null, lookedAt: null, problem: null };
 const lookMsMax = 600_000;
 const refreshMs = 5_000;
+const turnsBetweenMaintenance = 1_000;
+const plansKeptMs = 90 * 86_400_000;
 const pollMsMin = 100;
 
 export function createWatch(deps: WatchDeps): Watch {
@@ -168,15 +170,23 @@ export function createWatch(deps: WatchDeps): Watch {
   }
 
   function watch({ name, pollMs }: Repository): Watched {
+    let turns = 0;
     const loop = startLoop({
       name: `watch ${name}`,
       everyMs: Math.max(pollMs, pollMsMin),
       log,
       run: async (signal) => {
         await lookOf(name)(signal);
+        turns = (turns + 1) % turnsBetweenMaintenance;
+        if (turns === 0) await maintain(name, signal);
       },
     });
     return { loop, pollMs };
+  }
+
+  async function maintain(name: string, signal: AbortSignal): Promise<void> {
+    const mirror = await deps.mirrors.of(name);
+    await mirror.maintain(new Date(world.now().getTime() - plansKeptMs), signal);
   }
 
   async function forget(name: string): Promise<void> {
