@@ -164,7 +164,7 @@ function backup({ backup: seen, at }: Facts): readonly Finding[] {
         last === null
           ? "Lastgood's own records were never backed up"
           : `the last backup of Lastgood's own records is of ${last.toISOString()}`,
-      mend: "lastgood backup lastgood.backup",
+      mend: "lastgood backup ./lastgood-backup",
     },
   ];
 }

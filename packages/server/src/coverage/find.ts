@@ -19,10 +19,16 @@ const worstFirst: readonly FindingKind[] = ["broken", "unprotected", "stale", "n
 
 /** All findings, worst first, each once. */
 export function findGaps(facts: Facts): readonly Finding[] {
-  const found = checks.flatMap((check) => check(facts));
+  const found = checks.flatMap((check) => check(facts)).map((each) => mendedWhere(each, facts));
   return found.toSorted(
     (one, other) => worstFirst.indexOf(one.kind) - worstFirst.indexOf(other.kind),
   );
+}
+
+/** A setting is set in the server's own file, wherever the command is run. */
+function mendedWhere(finding: Finding, { file }: Facts): Finding {
+  if (file === null || !finding.mend.startsWith("lastgood config set ")) return finding;
+  return { ...finding, mend: `${finding.mend} --file ${file.path}` };
 }
 
 const sources = [

@@ -3,8 +3,6 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Command } from "commander";
-import { createProgram } from "../../src/cli/program.ts";
 import { sayAlive } from "../../src/coverage/coverage-store.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
@@ -96,28 +94,4 @@ test("a repository whose remote is away, or whose branch is checked out, is foun
     if (Date.now() > late) throw new Error(`never found: ${JSON.stringify(findings)}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-});
-
-test("every command that doctor and the pages name is one that there is", async () => {
-  const texts = await Promise.all(
-    ["find-services.ts", "find-agents.ts", "find-people.ts", "find-installation.ts"].map(
-      async (file) =>
-        await import("node:fs/promises").then(({ readFile }) =>
-          readFile(join(import.meta.dirname, "../../src/coverage", file), "utf8"),
-        ),
-    ),
-  );
-  const named = texts.join("\n").matchAll(/["`' ]lastgood ([a-z-]+)(?: ([a-z-]+))?/g);
-  const top = createProgram();
-  let count = 0;
-  for (const [text, first = "", second] of named) {
-    count += 1;
-    const command = top.commands.find((each) => each.name() === first);
-    assert.ok(command instanceof Command, `there is no command: ${text}`);
-    const below = command.commands.map((each) => each.name());
-    if (below.length > 0 && second !== undefined) {
-      assert.ok(below.includes(second) || command.registeredArguments.length > 0, text);
-    }
-  }
-  assert.ok(count > 15, String(count));
 });

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createProgram } from "../../src/cli/program.ts";
 import { configSchema } from "../../src/config/config.ts";
 import { judge } from "../../src/coverage/coverage.ts";
 import type { Facts } from "../../src/coverage/facts.ts";
 import { findGaps } from "../../src/coverage/find.ts";
+import { whyNoCommand } from "../support/command-line.ts";
 
 const at = new Date("2026-09-21T08:00:00Z");
 const ago = (days: number) => new Date(at.getTime() - days * 86_400_000);
@@ -284,7 +286,12 @@ const table: readonly [string, Facts, string, RegExp][] = [
   ],
   ["no inbox", messages({ consumers: [] }), "agent-without-inbox", /messages publish/],
   ["the engine away", messages({ reachable: false }), "messages-away", /messages/],
-  ["less than was asked", messages({ degraded: ["no sync"] }), "messages-degraded", /messages/],
+  [
+    "less than was asked",
+    messages({ engine: "nats", degraded: ["no sync"] }),
+    "messages-degraded",
+    /messages/,
+  ],
   [
     "a held inbox",
     messages({ consumers: [{ ...consumer, held: ["x"] }] }),
@@ -306,6 +313,8 @@ const table: readonly [string, Facts, string, RegExp][] = [
   ],
 ];
 
+const program = createProgram();
+
 test("of a fleet that is well nothing is said", () => {
   assert.deepEqual(findGaps(well), []);
 });
@@ -319,6 +328,8 @@ for (const [what, facts, code, mend] of table) {
       [code],
     );
     assert.match(finding?.mend ?? "", mend);
+    const command = /lastgood .*$/.exec(finding?.mend ?? "")?.[0];
+    if (command !== undefined) assert.equal(whyNoCommand(program, command), null, command);
     assert.ok((finding?.says.length ?? 0) > 0);
   });
 }
