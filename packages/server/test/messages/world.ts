@@ -1,19 +1,15 @@
-/** The messages room behind its own doors, on the engine under test, and what the tests do with it. */
+/** The messages room on the engine under test, and what the tests do with it. */
 import assert from "node:assert/strict";
 import { type Client, createClient, type MessageDelivery } from "@lastgood/sdk";
-import { pino } from "pino";
-import { configSchema } from "../../src/config/config.ts";
 import type { Role } from "../../src/http/actor.ts";
-import { createApp } from "../../src/http/server.ts";
 import { createToken } from "../../src/http/tokens.ts";
 import type { AgentName } from "../../src/ids.ts";
-import { createMessages, type Messages } from "../../src/layers/messages/messages.ts";
-import { messagesRoutes } from "../../src/layers/messages/messages-routes.ts";
-import { ledgerRoutes } from "../../src/ledger/ledger-routes.ts";
+import type { Messages } from "../../src/layers/messages/messages.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
+import { openRoom } from "./room.ts";
 
 /** `embedded`, or the path of a nats-server. */
 export type EngineUnderTest = string;
@@ -34,15 +30,6 @@ export interface MessagesWorld extends AsyncDisposable {
   next(consumer: string, waitMs?: number): Promise<MessageDelivery>;
 }
 
-const agents = {
-  marketing: { dependsOn: ["content-api"], roles: ["writers"] },
-  backend: { roles: ["pairs"] },
-  frontend: { roles: ["pairs"] },
-  reviewer: {},
-};
-const services = { "content-api": { dependsOn: ["database"] }, database: {}, billing: {} };
-const consumers = { pair: { role: "pairs", ackWait: "400ms" } };
-
 export interface WorldOptions {
   readonly messages?: Record<string, unknown>;
   /** Before Lastgood meets the nats-server. */
@@ -58,21 +45,9 @@ export async function startMessages(
   const nats = engine === "embedded" ? null : await startNats(engine, { durable });
   if (nats !== null) await prepare(nats);
   const store = await startDatabase();
-  const config = configSchema.parse({
-    ...{ agents, services },
-    messages: {
-      ...{ consumers, ...wanted },
-      ...(nats === null ? {} : { engine: "nats", url: nats.url }),
-    },
-  });
-  const configuration = { base: "/", current: () => config };
   const { db } = store;
-  const log = pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" });
-  const messages = await createMessages({ db, world: realWorld, log, configuration });
-  const app = await createApp({ db, world: realWorld, log, version: "test" });
-  messagesRoutes(app, messages, configuration);
-  ledgerRoutes(app, { db, world: realWorld, reaching: () => [] });
-  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const room = await openRoom({ db, port: 0, natsUrl: nats?.url ?? null, messages: wanted });
+  const { url, messages } = room;
 
   const tokenAs = (role: Role, agent = "backend") =>
     createToken(db, realWorld, {
@@ -94,8 +69,7 @@ export async function startMessages(
       return message;
     },
     async [Symbol.asyncDispose]() {
-      await app.close();
-      await messages.stop();
+      await room.stop();
       await store[Symbol.asyncDispose]();
       await nats?.[Symbol.asyncDispose]();
     },

@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, connect as dial } from "node:net";
+import { connect as dial } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+import { freePort } from "../../src/free-port.ts";
 
 export interface NatsServer extends AsyncDisposable {
   readonly url: string;
@@ -56,15 +58,16 @@ function isExecutable(path: string): boolean {
 /** A nats-server of the test's own with JetStream: `await using nats = await startNats(binary)`. */
 export async function startNats(
   binary: string,
+  /** `durable`: it writes to the disk before it acknowledges, where its version can. */
   { durable = false }: { durable?: boolean } = {},
 ): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-nats-"));
   const port = await freePort();
   const conf = join(folder, "nats.conf");
-  const sync = durable ? "sync_interval: always" : "";
+  const sync = durable && (await takesSyncAlways(binary)) ? "sync_interval: always" : "";
   await writeFile(
     conf,
-    `listen: 127.0.0.1:${port}\njetstream { store_dir: "${folder}/store" ${sync} }\n`,
+    `listen: 127.0.0.1:${port}\njetstream {\n  store_dir: "${folder}/store"\n  ${sync}\n}\n`,
   );
   let child = await launch(binary, conf, port);
   const kill = async () => {
@@ -93,6 +96,13 @@ export async function startNats(
   };
 }
 
+/** Servers before 2.10 refuse the option. */
+async function takesSyncAlways(binary: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(binary, ["--version"]);
+  const [, major = 0, minor = 0] = (/v(\d+)\.(\d+)/.exec(stdout) ?? []).map(Number);
+  return major > 2 || minor >= 10;
+}
+
 async function launch(binary: string, conf: string, port: number): Promise<ChildProcess> {
   const log = `${conf}.log`;
   const child = spawn(binary, ["-c", conf, "-l", log], { stdio: "ignore" });
@@ -117,13 +127,4 @@ function answers(port: number): Promise<boolean> {
     socket.once("error", () => end(false));
     socket.setTimeout(1_000, () => end(false));
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port was given");
-  return address.port;
 }
