@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
+import { freePort } from "../../src/free-port.ts";
 import { Front, Target } from "../../src/layers/runtime/keeper-front.ts";
 import { KeeperLog, logBytesMax, readLog } from "../../src/layers/runtime/keeper-log.ts";
 
@@ -51,7 +52,7 @@ test("a connection that changes its protocol goes through the front and counts a
     socket.pipe(socket);
   });
   await new Promise<void>((resolve) => instance.listen(0, "127.0.0.1", resolve));
-  const front = await Front.listen("127.0.0.1", await portOf(createServer()));
+  const front = await Front.listen("127.0.0.1", await freePort());
   const target = new Target((instance.address() as AddressInfo).port);
   front.aim(target);
   const request = requestOf({
@@ -94,7 +95,7 @@ test("a request without a body is sent again when its idle connection was closed
     reply.end("ok");
   });
   await new Promise<void>((resolve) => instance.listen(0, "127.0.0.1", resolve));
-  const front = await Front.listen("127.0.0.1", await portOf(createServer()));
+  const front = await Front.listen("127.0.0.1", await freePort());
   const target = new Target((instance.address() as AddressInfo).port);
   front.aim(target);
   const url = `http://127.0.0.1:${front.port}`;
@@ -111,10 +112,3 @@ test("a request without a body is sent again when its idle connection was closed
   await front.close();
   instance.close();
 });
-
-async function portOf(server: ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

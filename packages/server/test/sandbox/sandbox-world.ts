@@ -61,9 +61,11 @@ export interface SandboxWorld extends AsyncDisposable {
 export async function startSandboxWorld({
   rows = 1_000,
   sandbox = {},
+  schema: declared = "none",
 }: {
   rows?: number;
   sandbox?: Readonly<Record<string, unknown>>;
+  schema?: "none" | "declarative";
 } = {}): Promise<SandboxWorld> {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-sandboxes-"));
   const repository = join(folder, "api");
@@ -73,7 +75,7 @@ export async function startSandboxWorld({
       .stdout;
   await git("init", "--quiet", "--initial-branch=main");
   const store = await startDatabase();
-  const { sandboxes, mirrors } = await openSandboxes(folder, store.url, sandbox);
+  const { sandboxes, mirrors } = await openSandboxes(folder, store.url, sandbox, declared);
   const before = await named(store);
 
   async function commit(files: Readonly<Record<string, string>>): Promise<string> {
@@ -121,12 +123,14 @@ export async function openSandboxes(
   folder: string,
   adminUrl: string,
   sandbox: Readonly<Record<string, unknown>>,
+  declared: "none" | "declarative" = "none",
 ) {
   const config = configSchema.parse({
     repositories: { api: { url: join(folder, "api") } },
     services: {
       "content-api": {
         repository: "api",
+        schema: declared,
         sandbox: {
           schema: "schema.sql",
           fixture: "fixture.sql",
@@ -147,7 +151,7 @@ export async function openSandboxes(
     world: realWorld,
     configuration: { base: folder, current: () => config },
     mirrors,
-    adminUrl,
+    server: { url: async () => adminUrl, stop: async () => {} },
     folder: join(folder, "home/sandboxes"),
     environment: { ...process.env, PRODUCTION_SECRET: "secret" },
   });

@@ -29,6 +29,18 @@ test("the check is red on the revision that drops an index and green on its pare
   assert.deepEqual(await readdir(join(world.folder, "home/sandboxes")), []);
 });
 
+test("a rerun of a declarative service starts on the database that the revision before it left", async () => {
+  await using world = await startSandboxWorld({ schema: "declarative" });
+  const before = await world.commit({});
+  const dropping = schema.replace(/create index.*;/, "");
+  const after = await world.commit({ "schema.sql": dropping });
+  world.sandboxes.warm("content-api", before);
+  await using kept = await world.sandboxes.open("content-api", after, within(), before);
+  assert.equal((await kept.check(within())).outcome, "good", "nothing dropped the index there");
+  await using alone = await world.sandboxes.open("content-api", after, within());
+  assert.equal((await alone.check(within())).outcome, "bad");
+});
+
 test("a service that changes its schema at start owns what it finds in its database", async () => {
   await using world = await startSandboxWorld({ sandbox: { start: undefined } });
   const migrating = await world.commit({
@@ -168,26 +180,29 @@ test("what a killed server left of its sandboxes is swept at the next start", as
     { stdio: ["ignore", "pipe", "inherit"] },
   );
   const exited = once(child, "exit");
-  await Promise.race([once(child.stdout, "data"), exited]);
-  const folder = join(world.folder, "home/sandboxes");
-  const [left = ""] = await readdir(folder);
-  const text = await readFile(join(folder, left, "process.json"), "utf8");
-  const leader = JSON.parse(text) as ProcessIdentity;
-  await using mine = await world.sandboxes.open("content-api", revision, within());
-  assert.deepEqual(await world.sandboxes.sweep(), [], "a living server's are left alone");
-  child.kill("SIGKILL");
-  await exited;
-  assert.equal(isAlive(leader), true);
-  const { sandboxes: next } = await openSandboxes(world.folder, world.store.url, {});
-  assert.deepEqual(await next.sweep(), [left]);
-  await next.close();
-  assert.equal(isAlive(leader), false);
-  assert.equal((await mine.check(within())).outcome, "good");
-  assert.equal((await readdir(folder)).length, 1);
-  assert.deepEqual(
-    (await world.leftovers()).filter((name) => name === left),
-    [],
-  );
+  try {
+    await Promise.race([once(child.stdout, "data"), exited]);
+    const folder = join(world.folder, "home/sandboxes");
+    const [left = ""] = await readdir(folder);
+    const text = await readFile(join(folder, left, "process.json"), "utf8");
+    const leader = JSON.parse(text) as ProcessIdentity;
+    const mine = await world.sandboxes.open("content-api", revision, within());
+    assert.deepEqual(await world.sandboxes.sweep(), [], "a living server's are left alone");
+    child.kill("SIGKILL");
+    await exited;
+    assert.equal(isAlive(leader), true);
+    const { sandboxes: next } = await openSandboxes(world.folder, world.store.url, {});
+    assert.deepEqual(await next.sweep(), [left]);
+    assert.equal(isAlive(leader), false);
+    assert.equal((await mine.check(within())).outcome, "good", "another one's goes on");
+    await mine[Symbol.asyncDispose]();
+    await (await next.open("content-api", revision, within()))[Symbol.asyncDispose]();
+    await next.close();
+    assert.deepEqual(await readdir(folder), []);
+    assert.deepEqual(await world.leftovers(), []);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
 
 async function environmentSeen(sandbox: {

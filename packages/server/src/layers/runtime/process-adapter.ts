@@ -38,7 +38,7 @@ export interface ProcessAdapter extends RuntimeAdapter {
   exitAfter(sequence: number, signal: AbortSignal): Promise<KeeperStatus | null>;
 }
 
-const healthMsMax = 5_000;
+const healthMsMax = 3_000;
 const passedOn = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"] as const;
 
 export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
