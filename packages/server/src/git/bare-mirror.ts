@@ -1,23 +1,17 @@
 /**
  * Our own bare repository of one registered repository, at `<home>/repositories/<name>.git`.
  *
- *   B1. `refs/lastgood/tip` is the branch's tip as last fetched, and only `fetch` moves it.
+ *   B1. Only the remote side moves the tip. Everything else reads, or adds objects that no branch holds.
  *   B2. Planned reverts are kept under `refs/lastgood/plans/`, tips that a rewritten history dropped under
  *       `refs/lastgood/dropped/`, so that neither is collected.
- *   B3. One fetch at a time. Who asks while one runs gets the next one: what a caller is told was always
- *       read after the call.
- *   B4. The repository appears whole or not at all: it is made beside its place and renamed.
  */
 import { randomBytes } from "node:crypto";
-import { access, mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
-import { checkedOutBranches } from "./checked-out.ts";
+import { hasRepository, maintainRepository } from "./bare-repository.ts";
 import { checkOut } from "./checkout.ts";
-import { deadlineMsMax, type Git, GitFailure, type GitOptions } from "./git.ts";
+import type { Git } from "./git.ts";
 import type { Mirror } from "./mirror.ts";
-import { oneAtATime } from "./one-at-a-time.ts";
-import { type Pushed, pushCommit } from "./push.ts";
 import {
   type FullCommit,
   type PathChange,
@@ -25,17 +19,13 @@ import {
   pathsBetween,
   readCommits,
 } from "./read-commits.ts";
-import {
-  isObjectId,
-  localUploadPack,
-  type MirrorSource,
-  type Remote,
-  requireObjectId,
-} from "./remote.ts";
+import { readFile } from "./read-file.ts";
+import { isObjectId, type MirrorSource, type Remote, requireObjectId } from "./remote.ts";
+import { createRemoteSide, type RemoteSide } from "./remote-side.ts";
 import { computeRevert, type Revert, type RevertRequest, treeOf } from "./revert.ts";
 
 /** What the code layer may do beyond reading: compute reverts, and push. */
-export interface CodeMirror extends Mirror {
+export interface CodeMirror extends Mirror, Omit<RemoteSide, "fetch" | "tip"> {
   readonly remote: Remote;
   commit(id: string): Promise<FullCommit>;
   commitsBetween(from: string | null, to: string, limit: number): Promise<readonly FullCommit[]>;
@@ -54,77 +44,15 @@ export interface CodeMirror extends Mirror {
   computeRevert(request: RevertRequest, signal: AbortSignal): Promise<Revert>;
   /** Keeps a commit of ours against collection. */
   keep(kind: "plans" | "dropped", commit: string): Promise<void>;
-  /** The remote's branches of that name, read now: the commit it is at, or null. */
-  remoteTip(branch: string, signal: AbortSignal): Promise<string | null>;
-  /** Moves a branch of the remote from `expected` (null: it must not exist) to a commit of ours. */
-  push(
-    commit: string,
-    branch: string,
-    expected: string | null,
-    signal: AbortSignal,
-  ): Promise<Pushed>;
   /** Packs what has gathered, and forgets plans from before `plannedBefore`; they can be made again. */
   maintain(plannedBefore: Date, signal: AbortSignal): Promise<void>;
-  /** Branches that a work tree on this machine has checked out; pushing to them is refused. */
-  checkedOutBranches(): Promise<readonly string[]>;
 }
-
-const tipRef = "refs/lastgood/tip";
 
 export function openMirror(git: Git, folder: string, source: MirrorSource): CodeMirror {
   const directory = join(folder, `${source.name}.git`);
   const own = { directory };
   const { remote, branch } = source;
-  const reach: GitOptions = { deadlineMs: 120_000, env: source.access };
-  const uploadPack = remote.kind === "local" ? [`--upload-pack=${localUploadPack}`] : [];
-
-  async function remoteTip(name: string, signal: AbortSignal): Promise<string | null> {
-    const ref = `refs/heads/${name}`;
-    const args = ["ls-remote", ...uploadPack, "--end-of-options", remote.url, ref];
-    const listed = await git
-      .text(args, { ...reach, signal, deadlineMs: 30_000 })
-      .catch((error) => unreachable(source, error));
-    const line = listed.split("\n").find((each) => each.endsWith(`\t${ref}`));
-    const id = line?.split("\t")[0] ?? null;
-    return id !== null && isObjectId(id) ? id : null;
-  }
-
-  async function exists(): Promise<boolean> {
-    return await access(join(directory, "HEAD")).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  async function tip(): Promise<string | null> {
-    if (!(await exists())) return null;
-    const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", tipRef];
-    const answer = await git.run(args, { ...own, answers: [0, 1] });
-    return answer.code === 0 ? answer.stdout.toString("utf8").trim() : null;
-  }
-
-  async function fetchNow(signal: AbortSignal): Promise<string | null> {
-    const there = await remoteTip(branch, signal);
-    if (there === null) {
-      if (await exists()) await git.run(["update-ref", "-d", tipRef], { ...own, signal });
-      return null;
-    }
-    if (!(await exists())) await create(git, directory, there.length === 64 ? "sha256" : "sha1");
-    if ((await tip()) === there) return there;
-    await removeStaleLocks(directory);
-    const options = ["--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--quiet"];
-    const refspec = `+refs/heads/${branch}:${tipRef}`;
-    await git
-      .run(["fetch", ...options, ...uploadPack, "--end-of-options", remote.url, refspec], {
-        ...reach,
-        ...own,
-        signal,
-      })
-      .catch((error) => unreachable(source, error));
-    return await tip();
-  }
-
-  const fetch = oneAtATime(fetchNow, deadlineMsMax);
+  const side = createRemoteSide(git, directory, source);
 
   async function idsBetween(from: string | null, to: string, limit: number) {
     // Without a beginning the newest are wanted, with one the oldest: what was not seen yet.
@@ -155,9 +83,7 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     repository: source.name,
     branch,
     remote,
-    fetch,
-    tip,
-    remoteTip,
+    ...side,
     idsBetween,
     readCommits: read,
     async commitsBetween(from, to, limit) {
@@ -169,12 +95,12 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
       return found;
     },
     async has(commit) {
-      if (!isObjectId(commit) || !(await exists())) return false;
+      if (!isObjectId(commit) || !(await hasRepository(directory))) return false;
       const args = ["cat-file", "-e", `${commit}^{commit}`];
       return (await git.run(args, { ...own, answers: [0, 1, 128] })).code === 0;
     },
     async find(beginning) {
-      if (!/^[0-9a-f]{7,64}$/.test(beginning) || !(await exists())) return null;
+      if (!/^[0-9a-f]{7,64}$/.test(beginning) || !(await hasRepository(directory))) return null;
       const args = ["rev-parse", "--verify", "--quiet", "--end-of-options"];
       const answer = await git.run([...args, `${beginning}^{commit}`], {
         ...own,
@@ -212,89 +138,9 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
       requireObjectId(commit);
       await git.run(["update-ref", `refs/lastgood/${kind}/${commit}`, commit], own);
     },
-    push: (commit, to, expected, signal) =>
-      pushCommit(git, { commit, branch: to, expected, source }, { ...reach, ...own, signal }),
     async maintain(plannedBefore, signal) {
-      if (await exists()) await maintain(git, plannedBefore, { ...own, signal });
+      if (await hasRepository(directory))
+        await maintainRepository(git, plannedBefore, { ...own, signal });
     },
-    checkedOutBranches: async () =>
-      remote.kind === "local" ? await checkedOutBranches(remote.path) : [],
   };
-}
-
-async function create(git: Git, directory: string, format: "sha1" | "sha256"): Promise<void> {
-  const making = `${directory}.${randomBytes(4).toString("hex")}.new`;
-  const args = ["init", "--quiet", "--bare", "--template=", `--object-format=${format}`];
-  await git.run([...args, "--initial-branch=none", "--end-of-options", making]);
-  await mkdir(join(making, "info"), { recursive: true });
-  // Files come out of a checkout as they were committed, whatever `.gitattributes` asks for.
-  const raw = "* -text -ident -filter -working-tree-encoding\n";
-  await writeFile(join(making, "info/attributes"), raw);
-  await rename(making, directory);
-}
-
-async function maintain(git: Git, before: Date, options: GitOptions): Promise<void> {
-  const format = "--format=%(committerdate:unix) %(refname)";
-  const listed = await git.text(["for-each-ref", format, "refs/lastgood/plans"], options);
-  const old = listed
-    .split("\n")
-    .map((line) => line.split(" "))
-    .filter(([seconds = "", ref]) => ref !== undefined && Number(seconds) * 1_000 < +before)
-    .map(([, ref]) => `delete ${ref}\n`);
-  await git.run(["update-ref", "--stdin"], { ...options, stdin: old.join("") });
-  await git.run(["gc", "--auto", "--quiet"], {
-    ...options,
-    deadlineMs: deadlineMsMax,
-    settings: ["gc.auto=2000", "gc.autoDetach=false", "gc.autoPackLimit=20"],
-  });
-}
-
-/** Locks left by a git that was killed outright: none of ours lives longer than `deadlineMsMax`. */
-async function removeStaleLocks(directory: string): Promise<void> {
-  const folders = ["", "refs/lastgood", "refs/lastgood/plans", "refs/lastgood/dropped"];
-  for (const folder of folders) {
-    const path = join(directory, folder);
-    const names = await readdir(path).catch(() => []);
-    for (const name of names.filter((each) => each.endsWith(".lock"))) {
-      const file = join(path, name);
-      const age = Date.now() - (await stat(file).then((found) => found.mtimeMs, Date.now));
-      if (age > 2 * deadlineMsMax) await rm(file, { force: true });
-    }
-  }
-}
-
-async function readFile(
-  git: Git,
-  commit: string,
-  path: string,
-  bytesMax: number,
-  options: GitOptions,
-): Promise<Buffer | null> {
-  const parts = path.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..")) return null;
-  const args = ["ls-tree", "-z", "-l", "--full-tree", "--end-of-options", commit, "--", path];
-  const listed = await git.text(args, options);
-  const entry = /^100(?:644|755) blob ([0-9a-f]+) +(\d+)\t/.exec(listed);
-  if (entry === null) return null;
-  const [, blob = "", bytes = "0"] = entry;
-  if (Number(bytes) > bytesMax) {
-    throw new Fault(
-      "too_large",
-      `${path} at ${commit.slice(0, 12)} has ${bytes} bytes, and at most ${bytesMax} are read: make it smaller.`,
-    );
-  }
-  return (await git.run(["cat-file", "blob", blob], { ...options, bytesMax })).stdout;
-}
-
-/** Whatever git says against the remote is the remote's doing: away, refusing, or sending bad objects. */
-function unreachable(source: MirrorSource, error: unknown): never {
-  if (!(error instanceof GitFailure) && !(error instanceof Fault && error.code === "timed_out")) {
-    throw error;
-  }
-  const said = error instanceof GitFailure ? error.says : error.message;
-  throw new Fault(
-    "layer_unreachable",
-    `The repository ${source.name} cannot be read from ${source.remote.url}: ${said}. Nothing was changed; it is tried again.`,
-    { cause: error },
-  );
 }

@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import type { RepositoryName } from "../ids.ts";
 import { type CodeMirror, openMirror } from "./bare-mirror.ts";
+import { sweepRepositories } from "./bare-repository.ts";
 import { createGit, type Git } from "./git.ts";
 import type { Mirrors } from "./mirror.ts";
 import { type MirrorSource, parseRemote, type Remote, requireBranch } from "./remote.ts";
@@ -33,7 +34,7 @@ export interface MirrorsDeps {
 export async function createMirrors({ home, base, settingsOf }: MirrorsDeps): Promise<CodeMirrors> {
   const folder = join(home, "repositories");
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await sweep(folder);
+  await sweepRepositories(folder);
   const git = createGit(folder);
   const askPass = join(folder, "ask-pass");
   await writeFile(askPass, askPassScript, { mode: 0o700 });
@@ -101,10 +102,3 @@ case "$1" in
   *) printf '%s\\n' "$LASTGOOD_GIT_SECRET" ;;
 esac
 `;
-
-/** What a process that was killed left half made. */
-async function sweep(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (name.endsWith(".new")) await rm(join(folder, name), { recursive: true, force: true });
-  }
-}

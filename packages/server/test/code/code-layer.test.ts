@@ -227,6 +227,7 @@ test("a tip that moved makes the plan stale, unless the revert is on it already"
   const before = origin.tip();
   await assert.rejects(world.apply(stale), { code: "plan_stale" });
   assert.equal(origin.tip(), before);
+  assert.deepEqual(await listBars(world.db, { lifted: true, limit: 10 }), [], "nothing is barred");
 
   const step = world.stepOf(await world.plan([guilty]));
   await world.apply(step);

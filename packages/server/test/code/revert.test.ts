@@ -136,7 +136,7 @@ test("a revert is the history without the commit, or a conflict with those who c
         }
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
   assert.ok(seen.reverted > 0 && seen.conflicts > 0, JSON.stringify(seen));
 });

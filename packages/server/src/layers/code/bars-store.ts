@@ -37,6 +37,13 @@ export async function barCommits(db: Query, world: World, bars: readonly NewBar[
     )} on conflict (repository, revert_commit, commit_id) do nothing`;
 }
 
+/** Takes away the bars of a revert that never reached its branch. */
+export async function unbar(db: Query, repository: string, revert: string): Promise<void> {
+  await db`
+    delete from bars
+    where repository = ${repository} and revert_commit = ${revert} and lifted_at is null`;
+}
+
 /**
  * Those of the commits, oldest first, that bring back what is barred in the repository, and that no later
  * one of them takes back again.

@@ -13,9 +13,10 @@ import { agentOf } from "./commit-change.ts";
 import { isDeclarative, type MigrationPlan, planMigrations } from "./migrations.ts";
 import { readMigrator } from "./migrator.ts";
 import type { Repository } from "./repositories.ts";
-import { commitsWithPatches, recordedAmong, whenRewritten } from "./repositories-store.ts";
+import { recordedAmong, whenRewritten } from "./repositories-store.ts";
 import { oneLine, revertDate, revertMessage } from "./revert-message.ts";
-import { findReverts, insertRevert } from "./reverts-store.ts";
+import { newestFirst } from "./revert-order.ts";
+import { insertRevert } from "./reverts-store.ts";
 
 export interface RevertPlanDeps {
   readonly db: Db;
@@ -45,12 +46,7 @@ export async function planRevert(
   const tip = await mirror.fetch(signal);
   if (tip === null) throw notOnBranch(repository, wish.commits, "the branch has no commits");
   await requireOnBranch(deps.db, mirror, repository, tip, wish.commits);
-  if (repository.deliver === "push") {
-    const checkedOut = await mirror.checkedOutBranches();
-    if (checkedOut.includes(repository.branch)) {
-      throw branchCheckedOut(repository.name, repository.branch);
-    }
-  }
+  await requirePushable(mirror, repository);
   const wanted = await newestFirst(deps.db, mirror, tip, wish.commits);
   const commits = await mirror.readCommits(wanted, signal);
   const [tipCommit] = await mirror.readCommits([tip], signal);
@@ -198,6 +194,13 @@ async function migrationsOf(
   return planMigrations({ ...question, migrator });
 }
 
+async function requirePushable(mirror: CodeMirror, repository: Repository): Promise<void> {
+  if (repository.deliver === "branch") return;
+  if ((await mirror.checkedOutBranches()).includes(repository.branch)) {
+    throw branchCheckedOut(repository.name, repository.branch);
+  }
+}
+
 async function requireOnBranch(
   db: Db,
   mirror: CodeMirror,
@@ -215,57 +218,6 @@ async function requireOnBranch(
       `${commit.slice(0, 12)} was on ${repository.branch} of ${repository.name} until that branch's history was rewritten (seen ${rewritten.toISOString()}): it is gone from there, and there is nothing to revert. The commits that were lost are in \`lastgood changes --target ${repository.name}\`.`,
     );
   }
-}
-
-/**
- * The commits as they lie on the branch, newest first; with them every later commit that brought the same
- * patch again after it had been taken back.
- */
-async function newestFirst(
-  db: Db,
-  mirror: CodeMirror,
-  tip: string,
-  commits: readonly string[],
-): Promise<readonly string[]> {
-  const wanted = new Set(commits);
-  const history = await mirror.idsBetween(null, tip, historyMax);
-  const place = new Map(history.map((id, index) => [id, index]));
-  const own = await mirror.readCommits([...wanted]);
-  const patches = own.map(({ patchId }) => patchId).filter((id) => id !== null);
-  const again = await commitsWithPatches(db, mirror.repository, patches);
-  for (const { id, patchId } of own) {
-    const began = place.get(id) ?? Number.POSITIVE_INFINITY;
-    const later = again
-      .filter((each) => each.patchId === patchId && (place.get(each.commit) ?? -1) > began)
-      .map((each) => ({ commit: each.commit, index: place.get(each.commit) ?? 0 }));
-    if (later.length === 0) continue;
-    const since = history.slice(began + 1);
-    const back = await takenBackAt(db, mirror.repository, since, { id, patchId });
-    for (const each of later) {
-      if (back.some((index) => began + 1 + index < each.index)) wanted.add(each.commit);
-    }
-  }
-  return [...wanted].sort((one, other) => (place.get(other) ?? 0) - (place.get(one) ?? 0));
-}
-
-const historyMax = 500_000;
-
-/** Where in `since` the commit was taken back: by its patch turned round, or by a revert of ours. */
-async function takenBackAt(
-  db: Db,
-  repository: string,
-  since: readonly string[],
-  { id, patchId }: { readonly id: string; readonly patchId: string | null },
-): Promise<readonly number[]> {
-  const recorded = await recordedAmong(db, repository, since);
-  const ours = await findReverts(db, repository, since);
-  return [...since.entries()]
-    .filter(
-      ([, commit]) =>
-        (patchId !== null && recorded.get(commit)?.inversePatchId === patchId) ||
-        ours.some((each) => each.commit === commit && each.commits.includes(id)),
-    )
-    .map(([index]) => index);
 }
 
 /** The commits that the changes made; a rewritten history is no commit that could be taken back. */
