@@ -24,7 +24,9 @@ import { type Code, createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
 import { pushHook } from "./layers/code/push-hook.ts";
 import type { Layers } from "./layers/layer.ts";
+import type { PutPart } from "./layers/messages/claim-check.ts";
 import { createMessages, type Messages } from "./layers/messages/messages.ts";
+import { measureMessages } from "./layers/messages/messages-metrics.ts";
 import { messagesRoutes } from "./layers/messages/messages-routes.ts";
 import { pulseOf } from "./layers/messages/pulse.ts";
 import { createRuntime, type Runtime } from "./layers/runtime/create-runtime.ts";
@@ -141,6 +143,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   barsRoutes(app, ground);
   pushHook(app, { code: reached.code, environment: process.env });
   messagesRoutes(app, reached.messages, configuration);
+  measureMessages(metrics.registry, ground);
   response.notify.routes(app);
   response.incidents.routes(app);
   recoveryRoutes(app, { ...ground, room: response.recoveries });
@@ -169,15 +172,23 @@ interface Reached {
   readonly sandboxes: Sandboxes;
 }
 
+/** Content that is too large for a stream becomes documents, in its sender's name. */
+function putPartInto({ documents }: State): PutPart {
+  return async ({ collection, id, body, sender }) => {
+    const author = { agent: sender, task: null, session: null, reason: "content of a message" };
+    await documents.put({ collection, id }, { body, expect: null }, author);
+  };
+}
+
 /** What is watched, and what can be put back. */
 async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   const signals = await createSignals(ground);
   closing.add(() => signals.stop());
-  const messages = await createMessages(ground);
+  const state = createState(ground);
+  const messages = await createMessages({ ...ground, putPart: putPartInto(state) });
   closing.add(() => messages.stop());
   const code = await createCode(ground);
   closing.add(() => code.stop());
-  const state = createState(ground);
   const { mirrors } = code;
   const environment = process.env;
   const folder = join(ground.home, "sandboxes");

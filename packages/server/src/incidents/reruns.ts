@@ -29,7 +29,7 @@ export interface RerunEnd {
 }
 
 const lanes = 2;
-const openingCost = 3;
+const openingCost = 2;
 const runsMax = 80;
 const failuresMax = 2;
 

@@ -1,5 +1,5 @@
 /**
- * Databases for sandboxes, on the server that Lastgood itself uses.
+ * Databases for sandboxes, on the server that is given for them.
  *
  *   D1. Schema and fixture are loaded once per content into a template; a sandbox is a clone of it.
  *   D2. The repository's SQL runs as a role of its own with a password of its own, never as ours, and
@@ -140,7 +140,7 @@ export function createSandboxDatabases({
       signal.throwIfAborted();
       const password = randomBytes(24).toString("hex");
       try {
-        await admin.unsafe(`create database ${name} template ${from}`);
+        await admin.unsafe(`create database ${name} template ${from} strategy file_copy`);
         await admin.unsafe(
           `create role ${name} login password '${password}' connection limit 40 in role ${from}`,
         );

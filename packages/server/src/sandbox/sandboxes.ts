@@ -23,6 +23,7 @@ import type { World } from "../world.ts";
 import type { CheckRun, Sandbox, Sandboxes } from "./sandbox.ts";
 import { createSandboxDatabases, type SandboxDatabases } from "./sandbox-databases.ts";
 import { installationOf, nameFor, type Owner, ownerOf } from "./sandbox-name.ts";
+import type { SandboxServer } from "./sandbox-server.ts";
 import { type SandboxedService, startSandboxed } from "./sandboxed-service.ts";
 import { createSlots } from "./slots.ts";
 
@@ -30,8 +31,8 @@ export interface SandboxesDeps {
   readonly world: World;
   readonly configuration: Configuration;
   readonly mirrors: Mirrors;
-  /** The PostgreSQL that sandboxes get their databases from: a role that may create them. */
-  readonly adminUrl: string;
+  /** The PostgreSQL that sandboxes get their databases from. */
+  readonly server: SandboxServer;
   /** Such as `<home>/sandboxes`. */
   readonly folder: string;
   /** Lastgood's own environment, of which only PATH goes in. */
@@ -39,13 +40,14 @@ export interface SandboxesDeps {
 }
 
 export interface SandboxRoom extends Sandboxes {
-  /** Drops databases, roles, folders and processes that a killed server left; returns their names. */
+  /** Ends processes and removes folders that a killed server left; returns their names. */
   sweep(): Promise<readonly string[]>;
   /** Disposes of what is still open. */
   close(): Promise<void>;
 }
 
 const atOnceMax = 2;
+const calmMs = 60_000;
 const waitMsMax = 120_000;
 const sqlBytesMax = 67_108_864;
 const outputBytesMax = 16_384;
@@ -53,7 +55,6 @@ const outputBytesMax = 16_384;
 export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
   const { configuration, folder } = deps;
   const installation = installationOf(hostname(), resolve(folder));
-  const databases = createSandboxDatabases({ adminUrl: deps.adminUrl, installation });
   const slots = createSlots(atOnceMax);
   const open = new Set<Sandbox>();
   const owner: Owner = {
@@ -63,7 +64,37 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
   };
   const ending = new AbortController();
   let warming: Promise<void> = Promise.resolve();
+  /** What each service serves is prepared when it has served it for a while. */
+  const calm = new Map<string, NodeJS.Timeout>();
   let opened = 0;
+  let databases: Promise<SandboxDatabases> | null = null;
+
+  /** What a killed server left in it is dropped before anything new is made. */
+  async function openDatabases(): Promise<SandboxDatabases> {
+    const made = createSandboxDatabases({ adminUrl: await deps.server.url(), installation });
+    await made.sweep(isDead);
+    return made;
+  }
+
+  /** What cannot be loaded is said by the rerun that needs it. */
+  async function prepare(service: string, revision: string): Promise<void> {
+    try {
+      const { sandbox, repository } = declaration(service);
+      const mirror = await deps.mirrors.of(repository);
+      const content = await contentOf(mirror, revision, sandbox, configuration.base);
+      await (await databasesOf()).prepare(content, ending.signal);
+    } catch {
+      return;
+    }
+  }
+
+  function databasesOf(): Promise<SandboxDatabases> {
+    databases ??= openDatabases().catch((error: unknown) => {
+      databases = null;
+      throw error;
+    });
+    return databases;
+  }
 
   function isDeclared(service: string): boolean {
     const declared = configuration.current().services[service];
@@ -93,7 +124,7 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
       const contentFrom = declarative ? after : revision;
       const place = { name: nameFor(owner, opened), service, revision, contentFrom };
       try {
-        const sandbox = await openIn(deps, databases, { ...declared, ...place }, closing, signal);
+        const sandbox = await openIn(deps, databasesOf, { ...declared, ...place }, closing, signal);
         open.add(sandbox);
         closing.add(() => void open.delete(sandbox));
         return sandbox;
@@ -104,32 +135,31 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
     },
 
     warm(service, revision) {
-      if (!isDeclared(service)) return;
-      const { sandbox, repository } = declaration(service);
-      warming = warming
-        .then(async () => {
-          const mirror = await deps.mirrors.of(repository);
-          const content = await contentOf(mirror, revision, sandbox, configuration.base);
-          await databases.prepare(content, ending.signal);
-        })
-        // What cannot be loaded is said by the rerun that needs it.
-        .catch(() => {});
+      if (!isDeclared(service) || ending.signal.aborted) return;
+      clearTimeout(calm.get(service));
+      // A deploy that breaks something needs the machine for reruns, on what served before it.
+      const waitMs = calm.has(service) ? calmMs : 0;
+      calm.set(
+        service,
+        setTimeout(() => void (warming = warming.then(() => prepare(service, revision))), waitMs),
+      );
     },
 
-    async sweep() {
-      const isDead = ({ pid, startedAt }: Owner) => plain(identify(pid)?.startedAt) !== startedAt;
-      const dropped = new Set(await sweepFolders(folder, installation, isDead));
-      for (const name of await databases.sweep(isDead)) dropped.add(name);
-      return [...dropped];
-    },
+    sweep: () => sweepFolders(folder, installation, isDead),
 
     async close() {
       ending.abort();
+      for (const timer of calm.values()) clearTimeout(timer);
       await warming;
       await Promise.all([...open].map((sandbox) => sandbox[Symbol.asyncDispose]()));
-      await databases.close();
+      await (await databases)?.close();
+      await deps.server.stop();
     },
   };
+}
+
+function isDead({ pid, startedAt }: Owner): boolean {
+  return plain(identify(pid)?.startedAt) !== startedAt;
 }
 
 /** A start time as names carry it. */
@@ -150,7 +180,7 @@ interface Order {
 /** What is made is handed to `closing` at once. */
 async function openIn(
   { world, configuration, mirrors, folder, environment }: SandboxesDeps,
-  databases: SandboxDatabases,
+  databasesOf: () => Promise<SandboxDatabases>,
   { name, service, revision, contentFrom, repository, sandbox: config }: Order,
   closing: Closing,
   signal: AbortSignal,
@@ -164,7 +194,7 @@ async function openIn(
   const tree = join(own, "tree");
   const content = await contentOf(mirror, contentFrom, config, configuration.base);
   const [database, written] = await Promise.allSettled([
-    databases.create(name, content, signal),
+    databasesOf().then((databases) => databases.create(name, content, signal)),
     mirror.checkout(revision, tree, signal),
   ]);
   if (database.status === "fulfilled") closing.add(() => database.value.drop());

@@ -5,6 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import postgres from "postgres";
+import { until } from "../../src/drills/until.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/process-group.ts";
 import { openSandboxes, schema, startSandboxWorld } from "./sandbox-world.ts";
 
@@ -196,7 +197,7 @@ test("what a killed server left of its sandboxes is swept at the next start", as
     assert.equal(isAlive(leader), false);
     assert.equal((await mine.check(within())).outcome, "good", "another one's goes on");
     await mine[Symbol.asyncDispose]();
-    await (await next.open("content-api", revision, within()))[Symbol.asyncDispose]();
+    next.warm("content-api", revision);
     await next.close();
     assert.deepEqual(await readdir(folder), []);
     assert.deepEqual(await world.leftovers(), []);

@@ -3,7 +3,7 @@
  * published. Lastgood must find which commit did it among innocents, revert it alone, and get the
  * interrupted work done. The drill sets the stage, lets it happen, and reads the world afterwards.
  */
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type Incident } from "@lastgood/sdk";
@@ -44,6 +44,8 @@ export interface Played {
 async function run(options: DrillOptions): Promise<DrillReport> {
   const folder = options.keep ?? (await mkdtemp(join(tmpdir(), "lastgood-september-")));
   await mkdir(folder, { recursive: true });
+  // As root, PostgreSQL runs under another account, which must find its way to its data.
+  await chmod(folder, 0o711);
   await using stage = new AsyncDisposableStack();
   if (options.keep === null) stage.defer(() => rm(folder, { recursive: true, force: true }));
   const told = narrator(options);
