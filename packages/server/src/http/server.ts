@@ -31,8 +31,9 @@ export interface ServerDeps {
   readonly world: World;
   readonly log: Logger;
   readonly version: string;
-  readonly revision: string | null;
-  readonly metrics: Metrics;
+  readonly revision?: string | null;
+  /** Without them there is no `/metrics`. */
+  readonly metrics?: Metrics;
 }
 
 /** The door with what every server has: authentication, limits, health, metrics, tokens, audits. */
@@ -115,8 +116,8 @@ export async function createApp(deps: ServerDeps): Promise<App> {
       "answered",
     );
   });
-  deps.metrics.routes(app);
-  healthRoutes(app, deps);
+  deps.metrics?.routes(app);
+  healthRoutes(app, { db, version, revision: deps.revision ?? null });
   accessRoutes(app, deps);
   return app;
 }

@@ -1,7 +1,11 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { Fault } from "../fault.ts";
+import { openPool } from "./driver.ts";
 
-/** A pool of connections. One statement, or `db.begin(tx => ...)` for several. */
+/**
+ * A pool of connections. One statement, or `db.begin(tx => ...)` for several. Not `reserve`: what
+ * holds a connection outside a transaction is not told when it was lost, and goes on upon another.
+ */
 export type Db = postgres.Sql<{ bigint: number }>;
 /** Inside a transaction. A function that takes `Query` runs in either. */
 export type Tx = postgres.TransactionSql<{ bigint: number }>;
@@ -29,7 +33,7 @@ export function openDatabase(
   url: string,
   { max = 10, statementMsMax = 60_000 }: PoolOptions = {},
 ): Db {
-  return postgres<{ bigint: postgres.PostgresType<number> }>(url, {
+  return openPool<{ bigint: postgres.PostgresType<number> }>(url, {
     max,
     onnotice: () => {},
     connect_timeout: connectSecondsMax,

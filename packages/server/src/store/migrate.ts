@@ -2,7 +2,8 @@
  * Brings a database to this program's schema.
  *
  *   M1. Migrations are the files `NNN-name.sql` beside this one, applied in the order of their numbers,
- *       each in a transaction of its own, under one advisory lock: two servers starting at once are safe.
+ *       in one transaction under an advisory lock: a start that fails leaves the schema as it was, and
+ *       two servers that start at once are safe.
  *   M2. A file whose first line is `-- breaking` must not be run against by an older program: a database
  *       with a breaking migration that this program does not know is refused.
  *   M3. What was applied never changes: its digest is recorded and compared.
@@ -11,7 +12,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
-import type { Db } from "./database.ts";
+import type { Db, Query, Tx } from "./database.ts";
 
 export interface Migration {
   readonly number: number;
@@ -48,38 +49,38 @@ export async function migrate(
   db: Db,
   migrations: readonly Migration[],
 ): Promise<readonly string[]> {
-  const connection = await db.reserve();
-  try {
-    await connection`select pg_advisory_lock(${lockKey})`;
-    await connection`
-      create table if not exists migrations (
-        number int primary key, name text not null, breaking boolean not null,
-        digest text not null, applied_at timestamptz not null default now())`;
-    const applied = await connection<
+  return await db.begin(async (tx) => {
+    await lockSchema(tx);
+    await makeMigrationsTable(tx);
+    const applied = await tx<
       { number: number; name: string; breaking: boolean; digest: string }[]
     >`select number, name, breaking, digest from migrations`;
     for (const row of applied) requireKnown(row, migrations);
     const done = new Set(applied.map((row) => row.number));
     const missing = migrations.filter((migration) => !done.has(migration.number));
-    for (const migration of missing) {
-      await connection.unsafe(`begin;\n${migration.sql}\n;`);
-      await connection`
-        insert into migrations ${connection({
-          number: migration.number,
-          name: migration.name,
-          breaking: migration.breaking,
-          digest: migration.digest,
-        })}`;
-      await connection`commit`;
-    }
+    for (const migration of missing) await applyMigration(tx, migration);
     return missing.map((migration) => migration.name);
-  } catch (error) {
-    await connection`rollback`.catch(() => {});
-    throw error;
-  } finally {
-    await connection`select pg_advisory_unlock(${lockKey})`.catch(() => {});
-    connection.release();
-  }
+  });
+}
+
+/** Until the transaction ends nobody else changes the schema, and statements may take as long as they need. */
+export async function lockSchema(tx: Tx): Promise<void> {
+  await tx`set local statement_timeout = 0`;
+  await tx`select pg_advisory_xact_lock(${lockKey})`;
+}
+
+export async function makeMigrationsTable(db: Query): Promise<void> {
+  await db`
+    create table if not exists migrations (
+      number int primary key, name text not null, breaking boolean not null,
+      digest text not null, applied_at timestamptz not null default now())`;
+}
+
+/** Applies one and records it, inside the caller's transaction. */
+export async function applyMigration(db: Query, migration: Migration): Promise<void> {
+  const { number, name, breaking, digest } = migration;
+  await db.unsafe(migration.sql);
+  await db`insert into migrations ${db({ number, name, breaking, digest })}`;
 }
 
 function requireKnown(

@@ -1,7 +1,7 @@
 /** Whether a PostgreSQL answers, asked the only way that counts: by connecting. */
 import { setTimeout as delay } from "node:timers/promises";
-import postgres from "postgres";
 import { Fault } from "../fault.ts";
+import { openPool } from "./driver.ts";
 
 /** Replaying the log after a crash is bounded by max_wal_size; this is far above it. */
 const readyMsMax = 300_000;
@@ -60,5 +60,5 @@ export async function ensureDatabase(url: string): Promise<void> {
 function openMaintenance(url: string) {
   const target = new URL(url);
   target.pathname = "/postgres";
-  return postgres(target.href, { max: 1, connect_timeout: 2, onnotice: () => {} });
+  return openPool(target.href, { max: 1, connect_timeout: 2, onnotice: () => {} });
 }

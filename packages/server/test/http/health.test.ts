@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createClient } from "@lastgood/sdk";
 import { pino } from "pino";
-import postgres from "postgres";
 import { startLoop } from "../../src/loop.ts";
+import { openPool } from "../../src/store/driver.ts";
 import { startServer } from "../support/server.ts";
 
 test("anybody may ask for the health, and learns what runs", async () => {
@@ -24,7 +24,7 @@ test("health says degraded while the database refuses, and ok when it is back", 
   await using server = await startServer();
   const [row] = await server.lastgood.db<{ name: string }[]>`select current_database() as name`;
   const name = row?.name ?? "";
-  const admin = postgres(server.databaseUrl.replace(`/${name}`, "/postgres"), { max: 1 });
+  const admin = openPool(server.databaseUrl.replace(`/${name}`, "/postgres"), { max: 1 });
   try {
     await admin.unsafe(`alter database ${name} allow_connections false`);
     await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;

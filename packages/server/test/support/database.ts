@@ -2,10 +2,14 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
 import { type Db, openDatabase } from "../../src/store/database.ts";
+import { openPool } from "../../src/store/driver.ts";
 import { startEmbedded } from "../../src/store/embedded.ts";
 import { migrate, readMigrations } from "../../src/store/migrate.ts";
+import { endLeftovers, homePrefix } from "./leftovers.ts";
+
+/** Tests lose nothing when the machine goes down: they need speed, and many connections. */
+export const testSettings = { fsync: "off", full_page_writes: "off", max_connections: "300" };
 
 export interface TestDatabase extends AsyncDisposable {
   readonly db: Db;
@@ -23,11 +27,10 @@ export async function startDatabase({
   migrated?: boolean;
   max?: number;
 } = {}): Promise<TestDatabase> {
-  const server = await testServer();
   const name = `test_${randomBytes(8).toString("hex")}`;
-  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  const admin = openPool(await serverUrl(), { max: 1, onnotice: () => {} });
   await admin.unsafe(`create database ${name}`);
-  const url = new URL(server.url);
+  const url = new URL(await serverUrl());
   url.pathname = `/${name}`;
   const db = openDatabase(url.href, { max });
   if (migrated) await migrate(db, await readMigrations());
@@ -38,45 +41,28 @@ export async function startDatabase({
       await db.end({ timeout: 2 });
       await admin.unsafe(`drop database if exists ${name} with (force)`);
       await admin.end({ timeout: 2 });
-      await server.release();
     },
   };
 }
 
-interface TestServer {
-  readonly url: string;
-  release(): Promise<void>;
+let own: Promise<string> | null = null;
+
+/** The run's server, or one for this file alone that ends with its process. */
+async function serverUrl(): Promise<string> {
+  own ??=
+    process.env.LASTGOOD_TEST_DATABASE_URL === undefined
+      ? startOwn()
+      : Promise.resolve(process.env.LASTGOOD_TEST_DATABASE_URL);
+  return await own;
 }
 
-let own: Promise<{ url: string; stop(): Promise<void> }> | null = null;
-let users = 0;
-
-async function testServer(): Promise<TestServer> {
-  const shared = process.env.LASTGOOD_TEST_DATABASE_URL;
-  if (shared !== undefined) return { url: shared, release: async () => {} };
-  own ??= startOwn();
-  users += 1;
-  const { url } = await own;
-  return {
-    url,
-    async release() {
-      users -= 1;
-      if (users > 0) return;
-      const ending = own;
-      own = null;
-      await (await ending)?.stop();
-    },
-  };
-}
-
-async function startOwn() {
-  const home = await mkdtemp(join(tmpdir(), "lastgood-test-"));
-  const server = await startEmbedded({ home, settings: { fsync: "off", max_connections: "300" } });
-  return {
-    url: server.url,
-    async stop() {
-      await server.stop();
-      await rm(home, { recursive: true, force: true });
-    },
-  };
+async function startOwn(): Promise<string> {
+  await endLeftovers();
+  const home = await mkdtemp(join(tmpdir(), homePrefix));
+  const server = await startEmbedded({ home, settings: testSettings });
+  process.once("beforeExit", async () => {
+    await server.stop();
+    await rm(home, { recursive: true, force: true });
+  });
+  return server.url;
 }

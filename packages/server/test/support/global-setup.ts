@@ -3,13 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
+import { testSettings } from "./database.ts";
+import { endLeftovers, homePrefix } from "./leftovers.ts";
 
 let home: string | null = null;
 let server: EmbeddedServer | null = null;
 
 export async function globalSetup(): Promise<void> {
-  home = await mkdtemp(join(tmpdir(), "lastgood-test-"));
-  server = await startEmbedded({ home, settings: { fsync: "off", max_connections: "300" } });
+  await endLeftovers();
+  home = await mkdtemp(join(tmpdir(), homePrefix));
+  server = await startEmbedded({ home, settings: testSettings });
   process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
 }
 
