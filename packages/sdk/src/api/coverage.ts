@@ -44,9 +44,18 @@ export interface Coverage {
   readonly findings: readonly Finding[];
 }
 
+/** How a drill ended. */
+export interface DrillOutcome {
+  readonly drill: string;
+  readonly ok: boolean;
+}
+
 export function coverageApi(call: Call) {
   return {
     /** What is protected, what is not, what is stale. */
     coverage: () => call<Coverage>("GET", "/v1/coverage", { timeoutMs: 60_000 }),
+    /** Doctor counts from it how long ago the way back was rehearsed. */
+    recordDrill: (body: DrillOutcome) =>
+      call<DrillOutcome>("POST", "/v1/coverage/drills", { body }),
   };
 }

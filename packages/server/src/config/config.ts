@@ -4,6 +4,7 @@
  * the published JSON Schema and the errors all come from it.
  */
 import { z } from "zod";
+import { consumerSchema, neverReviveSchema, streamSchema } from "./kept-settings.ts";
 import { age, argv, duration, glob, httpPath, name, pointer, variable, wait } from "./scalars.ts";
 
 export const layerNameSchema = z.enum([
@@ -183,41 +184,6 @@ const personSchema = z.strictObject({
   webhook: webUrl
     .optional()
     .describe("Gets signed calls (Standard Webhooks): https, and a public address."),
-});
-
-const consumerSchema = z.strictObject({
-  stream: name.optional(),
-  agent: name.optional(),
-  role: name.optional(),
-  subjects: z.array(z.string().max(255)).default([]),
-  ackWait: wait("30s", "100ms"),
-  maxDeliver: z.number().int().min(1).max(100).default(3),
-  maxInFlight: z.number().int().min(1).max(10_000).default(1),
-  maxHandle: wait("10m", "100ms"),
-});
-
-const streamSchema = z.strictObject({
-  subjects: z.array(z.string().max(255)).min(1),
-  keep: age("72h"),
-  maxBytes: z.number().int().min(1).default(5_000_000_000),
-  maxMessageBytes: z.number().int().min(1).max(67_108_864).default(1_048_576),
-  duplicateWindow: age("2m"),
-  replicas: z.number().int().min(1).max(5).default(1),
-  storage: z.enum(["file", "memory"]).default("file"),
-  reviewer: name.optional().describe("The agent that gets each dead letter once."),
-});
-
-const neverReviveSchema = z.strictObject({
-  documents: glob.describe("A glob over `collection/id`."),
-  path: z
-    .string()
-    .regex(/^(\/[^/]+)+$/, "a JSON pointer such as /tokens or /grants/*/used")
-    .max(300)
-    .describe("Where in the document; `*` stands for every key."),
-  stricter: z
-    .enum(["fewer", "true", "false", "greater", "less"])
-    .default("fewer")
-    .describe("Which value a restore keeps; `fewer`: what is gone or replaced stays so."),
 });
 
 export const configSchema = z.strictObject({

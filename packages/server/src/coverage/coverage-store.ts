@@ -1,4 +1,4 @@
-import type { Query } from "../store/database.ts";
+import type { Json, Query } from "../store/database.ts";
 import { takeLease } from "../store/lease.ts";
 import type { World } from "../world.ts";
 import type { RecoveryFact, StoreFact } from "./facts.ts";
@@ -67,6 +67,25 @@ export async function drilledAt(
   const at = dateIn(value);
   if (at === null) return null;
   return { at, drill: String(value?.drill ?? "september"), ok: value?.ok !== false };
+}
+
+/** A backup ended well. */
+export async function recordBackup(db: Query, at: Date): Promise<void> {
+  await writeSetting(db, "backup.last", { at: at.toISOString() });
+}
+
+/** A drill ended, well or not. */
+export async function recordDrill(
+  db: Query,
+  { at, drill, ok }: { readonly at: Date; readonly drill: string; readonly ok: boolean },
+): Promise<void> {
+  await writeSetting(db, "drill.last", { at: at.toISOString(), drill, ok });
+}
+
+async function writeSetting(db: Query, name: string, value: Json): Promise<void> {
+  await db`
+    insert into settings (name, value) values (${name}, ${db.json(value)})
+    on conflict (name) do update set value = excluded.value, updated_at = now()`;
 }
 
 async function readSetting(db: Query, name: string): Promise<Record<string, unknown> | null> {

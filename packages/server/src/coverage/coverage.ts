@@ -1,6 +1,6 @@
 /** Doctor: what is protected, what is not, what is stale. */
 import { hostname } from "node:os";
-import type { Coverage, ServiceCoverage } from "@lastgood/sdk";
+import type { Coverage, DrillOutcome, ServiceCoverage } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import { z } from "zod";
 import type { Config } from "../config/config.ts";
@@ -8,7 +8,7 @@ import type { App } from "../http/app.ts";
 import { startLoop } from "../loop.ts";
 import { callOrder } from "../notify/page.ts";
 import { newId } from "../world.ts";
-import { aliveMs, sayAlive, sayGone } from "./coverage-store.ts";
+import { aliveMs, recordDrill, sayAlive, sayGone } from "./coverage-store.ts";
 import type { Facts } from "./facts.ts";
 import { findGaps } from "./find.ts";
 import { type GatherDeps, gatherFacts } from "./gather.ts";
@@ -64,6 +64,11 @@ const coverageSchema: z.ZodType<Coverage> = z.object({
   ),
 });
 
+const drillSchema: z.ZodType<DrillOutcome> = z.strictObject({
+  drill: z.string().regex(/^[a-z][a-z0-9-]{0,59}$/, "the name of a drill"),
+  ok: z.boolean(),
+});
+
 function coverageRoutes(app: App, deps: GatherDeps): void {
   app.get(
     "/v1/coverage",
@@ -76,6 +81,23 @@ function coverageRoutes(app: App, deps: GatherDeps): void {
       },
     },
     async () => judge(await gatherFacts(deps)),
+  );
+
+  app.post(
+    "/v1/coverage/drills",
+    {
+      config: { allow: "operator" },
+      schema: {
+        tags: ["coverage"],
+        summary: "A drill ended: doctor counts from it",
+        body: drillSchema,
+        response: { 201: drillSchema },
+      },
+    },
+    async (request, reply) => {
+      await recordDrill(deps.db, { ...request.body, at: deps.world.now() });
+      return reply.code(201).send(request.body);
+    },
   );
 }
 

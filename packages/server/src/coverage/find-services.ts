@@ -114,8 +114,8 @@ function served({ services }: Facts): readonly Finding[] {
       found.push({ kind, code, about: about(service.name), says, mend });
     const show = `lastgood services show ${service.name}`;
     if (service.state === "not-serving" || service.state === "unreadable") {
-      const why = service.because ?? "no reason is known";
-      say("broken", `service-${service.state}`, `it is ${service.state}: ${why}`, show);
+      const why = service.because === null ? "" : `: ${service.because}`;
+      say("broken", `service-${service.state}`, `it is ${service.state}${why}`, show);
     }
     if (service.failure !== null) {
       say("broken", "deploy-failed", `its last deploy failed: ${service.failure}`, show);

@@ -1,6 +1,6 @@
 /**
- * One POST to somebody else's server, with nothing left open: the address is resolved and checked once and
- * that very address is connected to, redirects are answers, 10 s for everything, 64 kB read at most.
+ * One POST to somebody else's server, with nothing left open: the name is resolved and checked once and only
+ * those addresses are connected to, redirects are answers, 10 s for everything, 64 kB read at most.
  */
 import { lookup } from "node:dns/promises";
 import { type RequestOptions, request as requestHttp } from "node:http";
@@ -31,13 +31,12 @@ export async function post(
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
   try {
     const addresses = await orAborted(addressesOf(given.url), deadline);
-    const [address] = addresses;
-    if (address === undefined) {
+    if (addresses.length === 0) {
       return { kind: "failed", because: `${given.url.hostname} has no address` };
     }
     const because = whyNot(given, addresses);
     if (because !== null) return { kind: "refused", because };
-    return await send(given, address, deadline);
+    return await send(given, addresses, deadline);
   } catch (error) {
     return { kind: "failed", because: sayFailure(error, deadline, withinMs) };
   }
@@ -64,10 +63,11 @@ function whyNot({ url, reach }: Post, addresses: readonly string[]): string | nu
 
 function send(
   { url, headers, body }: Post,
-  address: string,
+  addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<Attempt> {
-  const family = isIP(address);
+  const checked = addresses.map((address) => ({ address, family: isIP(address) }));
+  const [first = { address: "", family: 0 }] = checked;
   const options: RequestOptions = {
     method: "POST",
     agent: false,
@@ -80,7 +80,7 @@ function send(
       connection: "close",
     },
     lookup: (_host, asked, answer) =>
-      asked.all ? answer(null, [{ address, family }]) : answer(null, address, family),
+      asked.all ? answer(null, checked) : answer(null, first.address, first.family),
   };
   return new Promise((resolve, reject) => {
     const request = (url.protocol === "https:" ? requestHttps : requestHttp)(

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { sayAlive } from "../../src/coverage/coverage-store.ts";
+import { recordBackup, sayAlive } from "../../src/coverage/coverage-store.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const program = join(import.meta.dirname, "../../bin/lastgood.js");
@@ -66,6 +66,24 @@ test("a second server on the same database is counted, and the embedded log says
   assert.ok(!(await codes()).includes("embedded-log-shared"));
   await sayAlive(server.lastgood.db, "another");
   assert.ok((await codes()).includes("embedded-log-shared"));
+});
+
+test("a drill and a backup are counted from when they ended, and a failed drill says so", async () => {
+  await using server = await startServer();
+  const about = async (subject: string) =>
+    (await server.client.coverage()).findings
+      .filter((each) => each.about === subject)
+      .map(({ code }) => code);
+  assert.deepEqual(await about("drills"), ["never-drilled"]);
+  await server.client.recordDrill({ drill: "september", ok: false });
+  assert.deepEqual(await about("drills"), ["drill-failed"]);
+  await server.client.recordDrill({ drill: "september", ok: true });
+  assert.deepEqual(await about("drills"), []);
+  const viewer = await server.clientAs("viewer");
+  await assert.rejects(viewer.recordDrill({ drill: "september", ok: true }), { code: "forbidden" });
+  assert.ok((await about("store")).includes("never-backed-up"));
+  await recordBackup(server.lastgood.db, new Date());
+  assert.ok(!(await about("store")).includes("never-backed-up"));
 });
 
 test("a page that nobody can be called for is a finding until it is resolved", async () => {

@@ -220,6 +220,22 @@ test("without pages.allowPrivate nothing is sent to a private address, nor in th
   assert.equal(receiver.received.length, 0);
 });
 
+test("a name that leads to a private address is as private, and one that is allowed is reached by its name", async () => {
+  await using store = await startDatabase();
+  await using receiver = await startReceiver();
+  const byName = receiver.url.replace("127.0.0.1", "localhost");
+  {
+    await using notify = notifyOn(store, byWebhook(byName.replace("http:", "https:"), false));
+    await store.db.begin((tx) => notify.notifier.page(tx, request));
+    const [delivery] = await settled(store.db, 1);
+    assert.match(delivery?.because ?? "", /^localhost is at a private address/);
+  }
+  await using notify = notifyOn(store, byWebhook(byName));
+  await store.db.begin((tx) => notify.notifier.announce(tx, incident, "opened", "it began"));
+  await receiver.until(1);
+  assert.match(receiver.received[0]?.headers.host ?? "", /^localhost:/);
+});
+
 test("with nobody configured the page is kept as nobody-to-call, and calls whoever is configured later", async () => {
   await using store = await startDatabase();
   await using receiver = await startReceiver();
