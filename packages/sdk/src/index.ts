@@ -12,6 +12,7 @@ export * from "./api/runtime.ts";
 export * from "./api/signals.ts";
 export * from "./api/state.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";
+export { payloadOf } from "./claim.ts";
 export { type Client, createClient } from "./client.ts";
 export { type ConsumeOptions, consume, type Handling, Rejected } from "./consume.ts";
 export { Fault, type FaultCode, type FaultContext, faults, isFaultCode } from "./fault.ts";

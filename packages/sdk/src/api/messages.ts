@@ -12,6 +12,17 @@ export interface NewMessage {
   readonly headers?: Readonly<Record<string, string>>;
   /** Who sends, for operators; an agent's token always sends as its agent. */
   readonly sender?: string;
+  /** Content that is too large for the stream goes to state, and the message carries a `ClaimCheck`. */
+  readonly offload?: boolean;
+}
+
+/** Where the content of a message lies in state: `payloadOf` reads it. */
+export interface ClaimCheck {
+  readonly collection: string;
+  /** Documents `{ text }`, each a part of the content in base64. */
+  readonly parts: readonly string[];
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export interface PublishedMessage {

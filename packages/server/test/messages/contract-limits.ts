@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { payloadOf } from "@lastgood/sdk";
 import type { Promised } from "./contract.ts";
 import { drain, takeAll } from "./contract-flow.ts";
 import { openLane } from "./lane.ts";
@@ -52,6 +53,19 @@ export const contractOfLimits: Promised = {
     await assert.rejects(client.publishMessage(huge), { code: "too_large" });
     const refused = await client.deadLetters({ reason: "oversized", sender: "token:admin" });
     assert.equal(refused.deadLetters[0]?.size, 3_000_002);
+  },
+
+  async "content over the limit goes to state when its sender asks, and comes back whole"(world) {
+    const { client } = world;
+    const lane = await openLane(world, {}, { maxMessageBytes: 2_000 });
+    const payload = { text: "grüße ".repeat(200_000) };
+    await client.publishMessage({ subject: lane.subject, id: "large", payload, offload: true });
+    const message = await lane.next();
+    assert.ok(JSON.stringify(message.payload).length < 1_000);
+    assert.deepEqual(await payloadOf(client, message), payload);
+    await client.ackMessage(message.token);
+    await client.publishMessage({ subject: lane.subject, payload: "small", offload: true });
+    assert.equal(await payloadOf(client, await lane.next()), "small");
   },
 
   async "hostile subjects, ids and headers are refused, and the broker never sees them"(world) {

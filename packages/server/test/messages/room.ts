@@ -4,6 +4,7 @@ import { configSchema } from "../../src/config/config.ts";
 import { createApp } from "../../src/http/server.ts";
 import { createMessages, type Messages } from "../../src/layers/messages/messages.ts";
 import { messagesRoutes } from "../../src/layers/messages/messages-routes.ts";
+import { createState } from "../../src/layers/state/state.ts";
 import { ledgerRoutes } from "../../src/ledger/ledger-routes.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
@@ -42,7 +43,15 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   const configuration = { base: "/", current: () => config };
   const log = pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }, pino.destination(2));
   const app = await createApp({ db, world: realWorld, log, version: "test" });
-  const messages = await createMessages({ db, world: realWorld, log, configuration });
+  const state = createState({ db, world: realWorld, configuration });
+  const messages = await createMessages({
+    ...{ db, world: realWorld, log, configuration },
+    async putPart({ collection, id, body, sender }) {
+      const author = { agent: sender, task: null, session: null, reason: "content" };
+      await state.documents.put({ collection, id }, { body, expect: null }, author);
+    },
+  });
+  state.routes(app);
   messagesRoutes(app, messages, configuration);
   ledgerRoutes(app, { db, world: realWorld, reaching: () => [] });
   const url = await app.listen({ host: "127.0.0.1", port });

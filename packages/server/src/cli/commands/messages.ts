@@ -131,7 +131,7 @@ function actCommands(messages: Command): void {
         const consumer = await client.holdConsumer(name, options.because);
         terminal.result(consumer);
         terminal.line(
-          `${name} is held: ${consumer.waiting} messages wait. Release it with \`lastgood messages release ${name} --because …\`.`,
+          `${name} is held: ${consumer.waiting} messages wait. Release it with \`lastgood messages release ${name}\`.`,
         );
       }),
     );
@@ -140,7 +140,7 @@ function actCommands(messages: Command): void {
     .command("release")
     .argument("<consumer>")
     .summary("end every hold; what failed meanwhile comes at once")
-    .requiredOption("--because <reason>", "why")
+    .option("--because <reason>", "why", "released by hand")
     .action(
       withServer<{ because: string }, [string]>(async ({ client, terminal }, options, name) => {
         const consumer = await client.releaseConsumer(name, options.because);

@@ -1,5 +1,6 @@
 import type { Db } from "../../store/database.ts";
 import type { World } from "../../world.ts";
+import type { PutPart } from "./claim-check.ts";
 import type { Directory } from "./directory.ts";
 import type { MessageEngine } from "./engine.ts";
 import type { Waiters } from "./waiters.ts";
@@ -11,6 +12,7 @@ export interface Core {
   readonly engine: MessageEngine;
   readonly waiters: Waiters;
   readonly directory: Directory;
+  readonly putPart: PutPart;
   /** Aborts when the room closes: nobody waits any longer. */
   readonly stopping: AbortSignal;
   /** Wakes whoever waits for the consumer after this long. */

@@ -57,6 +57,7 @@ export async function fetchMessages(
   signal: AbortSignal,
 ): Promise<readonly MessageDelivery[]> {
   const ends = performance.now() + waitMs;
+  const over = AbortSignal.any([signal, core.stopping]);
   using watch = core.waiters.watch(consumers);
   for (;;) {
     const claimed: ClaimedMessage[] = [];
@@ -71,7 +72,7 @@ export async function fetchMessages(
     }
     const leftMs = ends - performance.now();
     if (deliveries.length > 0 || leftMs <= 0 || core.stopping.aborted) return deliveries;
-    await watch.woken(leftMs, AbortSignal.any([signal, core.stopping]));
+    await watch.woken(leftMs, over);
   }
 }
 
@@ -102,11 +103,6 @@ async function claim(
     });
   }
   if (exhausted.length > 0) return [...claimed, ...(await claim(core, name, count, handler))];
-  await Promise.all(
-    claimed.map((row) =>
-      row.stale && row.reference !== null ? core.engine.keepAlive(row.reference) : null,
-    ),
-  );
   if (claimed.length === 0 && room > 0) {
     const [consumer] = await listConsumers(core.db, { name });
     if (consumer !== undefined) core.engine.demand(consumer, room);
@@ -125,7 +121,7 @@ async function describeAll(
   claimed: readonly ClaimedMessage[],
 ): Promise<readonly MessageDelivery[]> {
   if (claimed.length === 0) return [];
-  const contents = await contentsOf(core, claimed).catch(async (error: unknown) => {
+  const contents = await prepare(core, claimed).catch(async (error: unknown) => {
     await takeBack(core.db, claimed);
     throw error;
   });
@@ -146,10 +142,17 @@ async function describeAll(
   return deliveries;
 }
 
+async function prepare(core: Core, claimed: readonly ClaimedMessage[]) {
+  for (const row of claimed) {
+    if (row.stale && row.reference !== null) await core.engine.keepAlive(row.reference);
+  }
+  return await contentsOf(core, claimed);
+}
+
 type Content = Pick<StoredMessage, "subject" | "sender" | "headers" | "payload">;
 
 /** From the dead letter that brought it back, otherwise from the stream. */
-export async function contentsOf(
+async function contentsOf(
   core: Core,
   rows: readonly PendingMessage[],
 ): Promise<ReadonlyMap<string, Content>> {
@@ -178,7 +181,7 @@ export async function contentsOf(
   return contents;
 }
 
-export function keyOf(row: Pick<PendingMessage, "consumer" | "stream" | "seq">): string {
+function keyOf(row: Pick<PendingMessage, "consumer" | "stream" | "seq">): string {
   return `${row.consumer}\n${row.stream}\n${row.seq}`;
 }
 

@@ -8,6 +8,7 @@ import { Fault } from "../../fault.ts";
 import type { Db } from "../../store/database.ts";
 import type { World } from "../../world.ts";
 import type { Layer } from "../layer.ts";
+import type { PutPart } from "./claim-check.ts";
 import type { Core } from "./core.ts";
 import { admitArrivals, giveBack } from "./desk.ts";
 import { createDirectory } from "./directory.ts";
@@ -31,6 +32,8 @@ export interface MessagesDeps {
   readonly world: World;
   readonly log: Logger;
   readonly configuration: Configuration;
+  /** Where content goes that is too large for its stream, when its sender asks for it. */
+  readonly putPart: PutPart;
 }
 
 /** What the rest of the program may do with messages. */
@@ -53,7 +56,7 @@ export interface Messages {
 
 /** How long the start waits for an engine that is away; after that the sweep goes on trying. */
 export async function createMessages(deps: MessagesDeps): Promise<Messages> {
-  const { db, world, log, configuration } = deps;
+  const { db, world, log, configuration, putPart } = deps;
   const stopping = new AbortController();
   const waiters = createWaiters();
   const timers = new Set<NodeJS.Timeout>();
@@ -66,7 +69,15 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
     admit: (consumer, arrivals) => admitArrivals(core, consumer, arrivals),
   });
   const core: Core = {
-    ...{ db, world, engine, waiters, directory: createDirectory(db), stopping: stopping.signal },
+    ...{
+      db,
+      world,
+      engine,
+      waiters,
+      putPart,
+      directory: createDirectory(db),
+      stopping: stopping.signal,
+    },
     wakeIn(consumer, ms) {
       const timer = setTimeout(() => {
         timers.delete(timer);

@@ -5,6 +5,7 @@
 import type { NewMessage, PublishedMessage } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import { newId, newUuid } from "../../world.ts";
+import { checkIn } from "./claim-check.ts";
 import type { Core } from "./core.ts";
 import { type Refusal, recordRefusal } from "./dead-letter-store.ts";
 import { sha256 } from "./dead-letters.ts";
@@ -30,16 +31,20 @@ export async function publish(
   const headers = message.headers ?? {};
   const id = message.id ?? newUuid(core.world);
   const subject = await subjectOf(core, message);
-  const attempt = { sender, id, subject, headers, payload };
+  let attempt = { sender, id, subject, headers, payload };
   const complaint = malformed(attempt);
   if (complaint !== null) {
     await refuse(core, attempt, "malformed", complaint.says);
     throw new Fault("bad_input", complaint.says, { context: { path: complaint.path } });
   }
   const stream = await streamOf(core, subject);
+  if (sizeOf(attempt) > stream.maxMessageBytes && message.offload === true) {
+    const claimCheck = await checkIn(core.putPart, attempt);
+    attempt = { ...attempt, payload: Buffer.from(JSON.stringify({ claimCheck })) };
+  }
   const size = sizeOf(attempt);
   if (size > stream.maxMessageBytes) {
-    const says = `The message has ${size} bytes with its headers, and ${stream.name} takes ${stream.maxMessageBytes}: send less, or a reference to where the content is.`;
+    const says = `The message has ${size} bytes with its headers, and ${stream.name} takes ${stream.maxMessageBytes}: send less, or with offload: true a reference to its content in state.`;
     await refuse(core, attempt, "oversized", says, stream.name);
     throw new Fault("too_large", says, { context: { path: "payload" } });
   }

@@ -22,6 +22,7 @@ const messageSchema = z.strictObject({
   payload: z.unknown(),
   headers: z.record(z.string().max(200), z.string().max(4_000)).optional(),
   sender: z.string().min(1).max(100).optional(),
+  offload: z.boolean().optional(),
 });
 
 export function publishRoutes(app: App, core: Core): void {
