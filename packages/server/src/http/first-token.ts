@@ -19,7 +19,7 @@ export interface FirstTokenOptions {
 }
 
 /** Between servers that start on one database at once. */
-const lockKey = 4_715_382_902;
+const lockKey = 4_715_382_911;
 /** With a space: nobody can give this name to another. */
 const firstName = "first token";
 

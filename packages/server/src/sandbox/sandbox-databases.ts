@@ -10,8 +10,9 @@
  *   D4. Everything is named after its owner; what a dead owner left is dropped by `sweep`.
  */
 import { randomBytes } from "node:crypto";
-import postgres from "postgres";
+import type postgres from "postgres";
 import { Fault } from "../fault.ts";
+import { openPool } from "../store/driver.ts";
 import { type Owner, ownerOf, templateName } from "./sandbox-name.ts";
 
 export interface SandboxDatabase {
@@ -47,7 +48,7 @@ export function createSandboxDatabases({
   readonly adminUrl: string;
   readonly installation: string;
 }): SandboxDatabases {
-  const admin = postgres(adminUrl, { max: 4, onnotice: () => {}, idle_timeout: 30 });
+  const admin = openPool(adminUrl, { max: 4, onnotice: () => {}, idle_timeout: 30 });
   const templates = new Map<string, Promise<void>>();
   let protectedOnce: Promise<void> | null = null;
 
@@ -84,7 +85,7 @@ export function createSandboxDatabases({
   }
 
   async function asAdminOf(database: string, act: (sql: postgres.Sql) => Promise<unknown>) {
-    const sql = postgres(urlOf(adminUrl, database, null), { max: 1, onnotice: () => {} });
+    const sql = openPool(urlOf(adminUrl, database, null), { max: 1, onnotice: () => {} });
     try {
       await act(sql);
     } finally {
@@ -201,7 +202,7 @@ function quoted(name: string): string {
 
 /** D2. Whatever is wrong with the SQL is a fault of the configuration or the revision, in its words. */
 async function load(url: string, { schema, fixture }: Content, signal: AbortSignal): Promise<void> {
-  const sql = postgres(url, {
+  const sql = openPool(url, {
     max: 1,
     onnotice: () => {},
     connection: { statement_timeout: loadMsMax, application_name: "lastgood-sandbox" },

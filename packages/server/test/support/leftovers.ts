@@ -11,12 +11,14 @@ export async function endLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(homePrefix)) continue;
     const home = join(tmpdir(), name);
+    const data = join(home, "data");
+    // Looked at before it is locked: a home that is being made must not find our lock in its way.
+    const found = await findPostmaster(data);
+    if (found.kind !== "living") continue;
     const lock = await lockFolder(home).catch(() => null);
     if (lock === null) continue;
     try {
-      const found = await findPostmaster(join(home, "data"));
-      if (found.kind !== "living") continue;
-      await stopPostmaster(join(home, "data"), found.recorded.pid);
+      await stopPostmaster(data, found.recorded.pid);
       await rm(home, { recursive: true, force: true });
     } finally {
       lock.release();

@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
 import { Fault } from "../../fault.ts";
 import type { Mirror } from "../../git/mirror.ts";
+import { openPool } from "../../store/driver.ts";
 import type { MigrationFile, MigrationsConfig, MigratorRows } from "./migrations.ts";
 
 const rowsMax = 100_000;
@@ -21,7 +21,7 @@ export async function readMigrator({ database, table }: MigrationsConfig): Promi
         : `the environment variable ${database} is not set`,
     );
   }
-  const connection = postgres(url, {
+  const connection = openPool(url, {
     max: 1,
     connect_timeout: 5,
     idle_timeout: 1,
