@@ -3,7 +3,7 @@ import { type Call, segment } from "../call.ts";
 export type PageState = "nobody-to-call" | "called" | "acknowledged" | "resolved";
 
 /** One message on its way to a person. */
-export interface Delivery {
+export interface PageDelivery {
   /** What the receiver knows it by: the same on every attempt. */
   readonly id: string;
   readonly incident: string;
@@ -33,7 +33,7 @@ export interface Page {
   readonly acknowledgedBy: string | null;
   readonly resolvedAt: string | null;
   readonly details: Readonly<Record<string, unknown>>;
-  readonly deliveries: readonly Delivery[];
+  readonly deliveries: readonly PageDelivery[];
 }
 
 export interface PageQuery {
@@ -42,9 +42,9 @@ export interface PageQuery {
   readonly limit?: number;
 }
 
-export interface DeliveryQuery {
+export interface PageDeliveryQuery {
   readonly incident?: string;
-  readonly state?: Delivery["state"];
+  readonly state?: PageDelivery["state"];
   /** At most this many, oldest first. 1 to 1,000; default 100. */
   readonly limit?: number;
 }
@@ -61,11 +61,11 @@ export function notifyApi(call: Call) {
       call<{ readonly retried: number }>("POST", `/v1/pages/${segment(incident)}/retry`, {
         body: {},
       }),
-    deliveries: (query: DeliveryQuery = {}) =>
-      call<{ readonly deliveries: readonly Delivery[] }>("GET", "/v1/deliveries", {
+    pageDeliveries: (query: PageDeliveryQuery = {}) =>
+      call<{ readonly deliveries: readonly PageDelivery[] }>("GET", "/v1/page-deliveries", {
         query: { ...query },
       }),
-    /** Calls the person and takes it back at once. `deliveries({ incident })` tells how it went. */
+    /** Calls the person and takes it back at once. `pageDeliveries({ incident })` tells how it went. */
     rehearsePage: (person: string) =>
       call<{ readonly incident: string }>("POST", `/v1/people/${segment(person)}/rehearse`, {
         body: {},

@@ -1,4 +1,4 @@
-import type { Delivery as ApiDelivery, Page as ApiPage } from "@lastgood/sdk";
+import type { PageDelivery as ApiDelivery, Page as ApiPage } from "@lastgood/sdk";
 import { z } from "zod";
 import type { Configuration } from "../config/config.ts";
 import { Fault } from "../fault.ts";
@@ -140,7 +140,7 @@ export function notifyRoutes(app: App, deps: NotifyRoutesDeps): void {
   );
 
   app.get(
-    "/v1/deliveries",
+    "/v1/page-deliveries",
     {
       config: { allow: "viewer" },
       schema: {

@@ -54,7 +54,7 @@ test("what was undeliverable is tried again on request", async () => {
   await server.client.acknowledgePage(incident);
   await receiver.until(2);
   const late = Date.now() + 10_000;
-  while ((await server.client.deliveries({ state: "undeliverable" })).deliveries.length === 0) {
+  while ((await server.client.pageDeliveries({ state: "undeliverable" })).deliveries.length === 0) {
     if (Date.now() > late) throw new Error("it was never given up");
   }
   assert.deepEqual(await server.client.retryPage(incident), { retried: 1 });

@@ -1,4 +1,4 @@
-import type { Delivery, Page, PageQuery } from "@lastgood/sdk";
+import type { Page, PageDelivery, PageQuery } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { type Context, withServer } from "../command.ts";
@@ -121,10 +121,10 @@ async function rehearse({ client, terminal }: Context, _: object, person: string
   }
   terminal.line(`${person} can be reached.`);
 
-  async function settled(): Promise<readonly Delivery[]> {
+  async function settled(): Promise<readonly PageDelivery[]> {
     const deadline = Date.now() + rehearsalMsMax;
     for (;;) {
-      const found = (await client.deliveries({ incident })).deliveries;
+      const found = (await client.pageDeliveries({ incident })).deliveries;
       const isOver = found.every(({ state }) => state !== "waiting");
       if (isOver || Date.now() > deadline) return found;
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -132,7 +132,7 @@ async function rehearse({ client, terminal }: Context, _: object, person: string
   }
 }
 
-function tableOf(terminal: Terminal, deliveries: readonly Delivery[]): void {
+function tableOf(terminal: Terminal, deliveries: readonly PageDelivery[]): void {
   terminal.table(
     ["WHAT", "TO", "BY", "STATE", "ATTEMPTS", "BECAUSE"],
     deliveries.map((each) => [
