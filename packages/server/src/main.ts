@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { type Closing, createClosing } from "./closing.ts";
-import { type Configuration, configSchema } from "./config/config.ts";
+import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
 import { thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
@@ -294,8 +294,3 @@ function runningSample(service: string, at: Date, ok: boolean) {
     dimensions: null,
   };
 }
-
-export const emptyConfiguration: Configuration = {
-  base: process.cwd(),
-  current: () => configSchema.parse({}),
-};
