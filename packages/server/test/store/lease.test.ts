@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { releaseLease, requireLease, takeLease } from "../../src/store/lease.ts";
+import { startDatabase } from "../support/database.ts";
+
+const minute = 60_000;
+
+test("a lease has one holder, who keeps its epoch while renewing", async () => {
+  await using store = await startDatabase();
+  const first = await takeLease(store.db, "recovery", "a", minute);
+  assert.deepEqual(first, { name: "recovery", holder: "a", epoch: 1 });
+  assert.equal(await takeLease(store.db, "recovery", "b", minute), null);
+  assert.deepEqual(await takeLease(store.db, "recovery", "a", minute), first);
+  assert.notEqual(await takeLease(store.db, "another", "b", minute), null);
+});
+
+test("a take-over raises the epoch, and the former holder is fenced", async () => {
+  await using store = await startDatabase();
+  const former = await takeLease(store.db, "recovery", "a", 0);
+  assert.ok(former);
+  const next = await takeLease(store.db, "recovery", "b", minute);
+  assert.equal(next?.epoch, 2);
+  await assert.rejects(requireLease(store.db, former), { code: "fenced" });
+  await requireLease(store.db, next ?? former);
+});
+
+test("one who lets its lease run out and takes it again is another holder by epoch", async () => {
+  await using store = await startDatabase();
+  const before = await takeLease(store.db, "recovery", "a", 0);
+  const after = await takeLease(store.db, "recovery", "a", minute);
+  assert.ok(before && after);
+  assert.equal(after.epoch, 2);
+  await assert.rejects(requireLease(store.db, before), { code: "fenced" });
+});
+
+test("of many who reach for a free lease at once, one gets it", async () => {
+  await using store = await startDatabase();
+  await takeLease(store.db, "recovery", "dead", 0);
+  const taken = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => takeLease(store.db, "recovery", `h${index}`, minute)),
+  );
+  const holders = taken.filter((lease) => lease !== null);
+  assert.equal(holders.length, 1);
+  assert.equal(holders[0]?.epoch, 2);
+});
+
+test("a released lease is free at once, and a late release takes nothing from the next holder", async () => {
+  await using store = await startDatabase();
+  const first = await takeLease(store.db, "recovery", "a", minute);
+  assert.ok(first);
+  await releaseLease(store.db, first);
+  const next = await takeLease(store.db, "recovery", "b", minute);
+  assert.ok(next);
+  await releaseLease(store.db, first);
+  await requireLease(store.db, next);
+  assert.equal(await takeLease(store.db, "recovery", "c", minute), null);
+});
+
+test("a transaction that checked its lease ends before another can take it over", async () => {
+  await using store = await startDatabase();
+  const held = await takeLease(store.db, "recovery", "a", 0);
+  assert.ok(held);
+  let takenOver = false;
+  let taking: Promise<unknown> = Promise.resolve();
+  await store.db.begin(async (tx) => {
+    await requireLease(tx, held);
+    taking = takeLease(store.db, "recovery", "b", minute).then(() => {
+      takenOver = true;
+    });
+    // The other now waits for our row lock: shown by the database, not by the clock.
+    for (;;) {
+      const waiting = await store.db`
+        select from pg_locks l join pg_stat_activity a using (pid)
+        where not l.granted and a.datname = current_database()`;
+      if (waiting.length > 0) break;
+    }
+    assert.equal(takenOver, false);
+  });
+  await taking;
+  await assert.rejects(requireLease(store.db, held), { code: "fenced" });
+});
