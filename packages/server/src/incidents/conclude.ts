@@ -199,7 +199,10 @@ async function hasDrifted(
   return ageMs > config.triage.freshFor;
 }
 
-/** Hands what was decided to the recovery room. Safe to repeat: called until the recovery has begun. */
+/**
+ * Hands what was decided to the recovery room. Safe to repeat: called until the recovery has begun. Where
+ * two processes do it at once, the recovery room lets one of them begin it.
+ */
 export async function handOver(deps: ConcludeDeps, { incident }: Stored): Promise<void> {
   if (incident.state !== "decided" && incident.state !== "frozen") return;
   const { decision, recovery: id } = incident;
@@ -231,6 +234,10 @@ async function notRun(deps: ConcludeDeps, incident: Decided, error: unknown): Pr
   const { code, message } = error;
   // Another recovery moves the target: the next turn tries again, and the page is due if it takes long.
   if (faults[code].retry === "later") return;
+  const recovery =
+    incident.recovery === null ? null : await deps.recoveries.find(incident.recovery);
+  // Another process handed it over first.
+  if (recovery !== null && recovery.state !== "planned") return;
   if (code === "plan_stale" && (await decisionCount(deps.db, incident.id)) < lookedAgainMax) {
     await moveFresh(deps, incident.id, ({ incident: now }) =>
       now.state === "decided"

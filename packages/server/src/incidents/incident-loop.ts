@@ -38,6 +38,7 @@ export interface IncidentLoopDeps extends InvestigateDeps, ConcludeDeps, Takeove
   readonly holder: string;
   /** How long every symptom must hold by itself before an incident has subsided. */
   readonly quietMs: number;
+  readonly turnMs: number;
 }
 
 const leaseMs = 10_000;
@@ -94,7 +95,7 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
     for (const stored of await pagesDue(db, deps.world.now())) await escalate(deps, stored);
   }
 
-  const loop = startLoop({ name: "incidents", everyMs: 1_000, log, run: turn });
+  const loop = startLoop({ name: "incidents", everyMs: deps.turnMs, log, run: turn });
   return {
     wake: loop.wake,
     async stop() {
@@ -137,7 +138,7 @@ async function lookInto(
     const signal = AbortSignal.any([stopping, lost.signal]);
     const finding = await investigate(deps, incident, lease, signal);
     signal.throwIfAborted();
-    await handOver(deps, await conclude(deps, id, finding, lease));
+    await conclude(deps, id, finding, lease);
     return true;
   } finally {
     clearInterval(renewal);

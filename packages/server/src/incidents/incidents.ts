@@ -24,9 +24,12 @@ import { notice, symptomOf } from "./notice.ts";
 import { followRecovery } from "./recovery-moves.ts";
 import { takenBy, tellBarred } from "./takeover.ts";
 
-export interface IncidentsDeps extends Omit<IncidentLoopDeps, "holder" | "quietMs" | "pace"> {
+export interface IncidentsDeps
+  extends Omit<IncidentLoopDeps, "holder" | "quietMs" | "turnMs" | "pace"> {
   readonly replay: ReplaySamples | null;
   readonly quietMs?: number;
+  /** How often the room looks by itself; it is woken when something happens. By default a second. */
+  readonly turnMs?: number;
   readonly pace?: Pace;
   /** Names this process among those that share the database; by default host and process id. */
   readonly holder?: string;
@@ -50,6 +53,7 @@ export interface Incidents {
 }
 
 const quietMsDefault = 10 * 60_000;
+const turnMsDefault = 1_000;
 /** A regression is said again every few seconds: the same one is looked up in the store this often. */
 const knownForMs = 5_000;
 const verdictsWaiting = 1_000;
@@ -61,6 +65,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     pace: deps.pace ?? usualPace,
     holder: deps.holder ?? `${hostname()}:${process.pid}`,
     quietMs: deps.quietMs ?? quietMsDefault,
+    turnMs: deps.turnMs ?? turnMsDefault,
   });
   const desk = startDesk(deps, () => loop.wake());
   const unsubscribe = signals.onVerdict(desk.take);

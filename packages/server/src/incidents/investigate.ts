@@ -91,13 +91,13 @@ export async function investigate(
   };
   const thresholds = config.triage;
   const isPlain = () => weigh(board).judge(thresholds, false).rung === "act";
-  const record = async () => {
+  const record = oneAtATime(async () => {
     const { rows, assessment } = weigh(board);
     await db.begin(async (tx) => {
       await requireLease(tx, lease);
       await putSuspects(tx, incident.id, rows, assessment.none, world.now());
     });
-  };
+  });
 
   await observe(deps, incident, board, symptoms);
   await record();
@@ -121,6 +121,20 @@ export async function investigate(
   const weighing = weigh(board);
   const judgement = weighing.judge(thresholds, true);
   return { symptoms, suspected, weighing, judgement, knownGood: goodBefore(board, judgement) };
+}
+
+/** Never runs `work` twice at once; whoever asks while it waits for its turn shares that turn. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | null = null;
+  return () => {
+    waiting ??= last.then(() => {
+      waiting = null;
+      return work();
+    });
+    last = waiting.catch(() => {});
+    return waiting;
+  };
 }
 
 /** Runs one side of the investigation; when it ends, or breaks, so does the other. */
@@ -227,12 +241,12 @@ async function rerunLines(
       sandboxes: deps.sandboxes,
       weights: () => lineWeights(board, work),
       signal,
-      async onRun(_, run, now) {
+      async onRun(position, run) {
         await deps.db.begin(async (tx) => {
           await requireLease(tx, lease);
           await putRerun(tx, incident.id, work.repository, run);
         });
-        board.reruns.set(work, now);
+        board.reruns.set(work, withRun(board.reruns.get(work) ?? line, position, run.outcome));
         await learned();
       },
     });

@@ -18,7 +18,7 @@ export interface RerunRequest {
   readonly sandboxes: Sandboxes;
   /** How likely each suspect is by everything but the reruns, as it stands now. */
   weights(): readonly number[];
-  onRun(position: number, run: CheckRun, line: Line): Promise<void>;
+  onRun(position: number, run: CheckRun): Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -154,7 +154,7 @@ class Board {
   async #take(position: number, run: CheckRun): Promise<void> {
     this.#runs += 1;
     this.#line = withRun(this.#line, position, run.outcome);
-    await this.#request.onRun(position, run, this.#line);
+    await this.#request.onRun(position, run);
   }
 
   #leave(position: number): void {

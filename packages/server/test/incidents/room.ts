@@ -2,7 +2,6 @@
  * The incidents room over a real database and pager, with neighbours that a test plays by hand: signals
  * it says, a repository it lays out, sandboxes whose truth it knows, recoveries it moves.
  */
-import { EventEmitter, once } from "node:events";
 import type { Incident, IncidentState } from "@lastgood/sdk";
 import { pino } from "pino";
 import { type Config, configSchema } from "../../src/config/config.ts";
@@ -72,7 +71,6 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
   const world = options.world ?? realWorld;
   const configuration = { base: "/", current: () => config };
   const listeners = new Set<(verdict: Verdict) => void>();
-  const moved = new EventEmitter();
   const log = pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" });
   const deps = {
     db,
@@ -93,6 +91,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
     },
     replay: null,
     quietMs: options.quietMs ?? 600_000,
+    turnMs: 100,
     pace: { observeEveryMs: 20, settleMs: 100, lateLedgerMs: 100 },
     holder: options.holder ?? "test",
   } satisfies Parameters<typeof createIncidents>[0];
@@ -129,12 +128,19 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       });
     },
     async only(...states: readonly IncidentState[]): Promise<Incident> {
-      return await eventually(`one incident in ${states.join(" or ")}`, async () => {
-        const rows = await db<{ id: IncidentId; state: IncidentState }[]>`
-          select id, state from incidents order by opened_at`;
+      let seen: readonly unknown[] = [];
+      const look = async () => {
+        const rows = await db<{ id: IncidentId; state: IncidentState; phase: unknown }[]>`
+          select id, state, phase from incidents order by opened_at`;
+        seen = rows;
         const [first] = rows.filter((row) => states.includes(row.state));
         return first === undefined ? null : await incidents.show(first.id);
-      });
+      };
+      try {
+        return await eventually(`one incident in ${states.join(" or ")}`, look);
+      } catch (error) {
+        throw new Error(`${String(error)}; there are ${JSON.stringify(seen)}`);
+      }
     },
     /** Tells the room how far the recovery is, as the recovery room would. */
     async tell(recovery: string, kind: RecoveryEvent["kind"]): Promise<void> {
@@ -151,8 +157,6 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       return await db<{ incident: string; summary: string; resolved: boolean }[]>`
         select incident, summary, resolved_at is not null as resolved from pages order by incident`;
     },
-    moved,
-    settled: () => once(moved, "settled"),
     stop: () => incidents.stop(),
     async [Symbol.asyncDispose]() {
       await incidents.stop();
