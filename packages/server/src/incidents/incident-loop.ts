@@ -170,9 +170,7 @@ async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
   if (incident.state !== "decided" && incident.state !== "frozen") return;
   if (incident.kind === "contradiction" || incident.decision?.act === "run") return;
   const symptoms = await symptomsOf(db, incident.id);
-  const quiet = symptoms.every(({ service, rule, dimension }) =>
-    isWell(signals.stateOf(service, rule, dimension)),
-  );
+  const quiet = symptoms.every(({ rule, dimension }) => isWell(signals.stateOf(rule, dimension)));
   const now = world.now();
   if (!quiet) {
     if (stored.quietSince !== null) await markQuiet(db, incident.id, null);
@@ -231,9 +229,7 @@ async function lookAgain(deps: IncidentLoopDeps, { incident }: Stored, loop: Loo
   );
   const due = world.now().getTime() - incident.decision.at.getTime() >= dueMs;
   if (looks >= looksMax || (!moved && (!due || (suspects.length === 0 && looks >= 3)))) return;
-  const bad = symptoms.some(
-    ({ service, rule, dimension }) => signals.stateOf(service, rule, dimension) === "bad",
-  );
+  const bad = symptoms.some(({ rule, dimension }) => signals.stateOf(rule, dimension) === "bad");
   if (!bad) return;
   await moveFresh(deps, incident.id, ({ incident: same }) =>
     same.state === "decided" && same.decision.act === "none"

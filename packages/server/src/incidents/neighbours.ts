@@ -6,11 +6,7 @@ export interface SignalSource {
   /** Calls on every verdict that is new, and again while a regression lasts. Returns how to stop. */
   onVerdict(listener: (verdict: Verdict) => void): () => void;
   /** What the rule says of its signal (or segment) now; `gone` when it is no longer in force. */
-  stateOf(
-    service: string,
-    rule: string,
-    dimension: string | null,
-  ): "well" | "bad" | "unknown" | "gone";
+  stateOf(rule: string, dimension: string | null): "well" | "bad" | "unknown" | "gone";
   /** How strongly the rule's signal after `exposedAt` contradicts what it was before; null: no such rule. */
   contrast(service: string, rule: string, exposedAt: Date): Promise<Contrast | null>;
   /** Distinct people who reported the service since then. */

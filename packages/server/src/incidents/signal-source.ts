@@ -7,7 +7,7 @@ export function signalSourceOf(
 ): SignalSource {
   return {
     onVerdict: signals.onVerdict,
-    stateOf: (_service, rule, dimension) => signals.stateOf(rule, dimension),
+    stateOf: signals.stateOf,
     contrast: signals.contrast,
     reporters: async (service, since) => (await signals.reportsOf(service, since)).reporters,
   };

@@ -180,7 +180,7 @@ export async function proveMended(deps: TakeoverDeps, { incident }: Stored): Pro
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "nothing_to_revert") throw error;
     const unwell = symptoms.some(
-      ({ service, rule, dimension }) => !isWell(deps.signals.stateOf(service, rule, dimension)),
+      ({ rule, dimension }) => !isWell(deps.signals.stateOf(rule, dimension)),
     );
     if (unwell) return;
     const at = deps.world.now();

@@ -330,7 +330,7 @@ test("done with nothing to replay waits until the rules hold", async () => {
     "a turn",
     async () => (await room.incidents.show(id as IncidentId)).state === "mended",
   );
-  room.outside.states.set("content-api/content-api.latency", "well");
+  room.outside.states.set("content-api.latency", "well");
   assert.equal((await room.reaches(id, "closed")).outcome, "mended");
 });
 
@@ -385,7 +385,7 @@ test("what holds again by itself and has nobody to blame has subsided after a qu
   await using room = await startRoom(store.db, { quietMs: 0 });
   room.say();
   const { id } = await room.only("decided");
-  room.outside.states.set("content-api/content-api.latency", "unknown");
+  room.outside.states.set("content-api.latency", "unknown");
   await room.eventually("a turn", async () => {
     room.say({ service: "billing", rule: "billing.errors" });
     return (await room.open()).some(
@@ -397,7 +397,7 @@ test("what holds again by itself and has nobody to blame has subsided after a qu
     "decided",
     "silence is not well",
   );
-  room.outside.states.set("content-api/content-api.latency", "well");
+  room.outside.states.set("content-api.latency", "well");
   assert.equal((await room.reaches(id, "closed")).outcome, "subsided");
 });
 
@@ -410,7 +410,7 @@ test("what a person took back while Lastgood only watched is closed as mended by
   await using _ = room;
   room.say();
   const { id } = await room.only("decided");
-  room.outside.states.set("content-api/content-api.latency", "well");
+  room.outside.states.set("content-api.latency", "well");
   await store.db`
     insert into changes (id, at, layer, kind, target, agent, reverts)
     values (gen_random_uuid(), now(), 'code', 'commit', 'api', 'ann', ${[guilty.change]}::uuid[])`;

@@ -203,8 +203,8 @@ export function regression(given: Partial<Verdict> = {}): Verdict {
   };
 }
 
-function stateKey(outside: Outside, { service, rule }: Verdict, state: "bad"): void {
-  outside.states.set(`${service}/${rule}`, state);
+function stateKey(outside: Outside, { rule }: Verdict, state: "bad"): void {
+  outside.states.set(rule, state);
 }
 
 function signalsOf(
@@ -217,7 +217,7 @@ function signalsOf(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    stateOf: (service, rule) => outside.states.get(`${service}/${rule}`) ?? "well",
+    stateOf: (rule) => outside.states.get(rule) ?? "well",
     async contrast(service, _, exposedAt): Promise<Contrast> {
       return {
         evidence: evidence(service, exposedAt),
