@@ -1,6 +1,6 @@
 /**
  * How many samples a second are taken in and judged: over HTTP as a client sends them, and by the rules
- * alone. Prints one JSON object. `ROUNDS=9` (the default) gives the median of nine.
+ * alone. `ROUNDS=9` (the default) gives the median of nine.
  */
 import { createClient, type Sample } from "@lastgood/sdk";
 import { pino } from "pino";
@@ -12,6 +12,8 @@ import { createVerdictDesk } from "../packages/server/src/signals/verdict-desk.t
 import { realWorld } from "../packages/server/src/world.ts";
 import { startDatabase } from "../packages/server/test/support/database.ts";
 import { startServer } from "../packages/server/test/support/server.ts";
+
+export const name = "samples";
 
 const config = {
   services: { api: {} },
@@ -91,8 +93,10 @@ async function judgedAlone(): Promise<number> {
   return median(rates);
 }
 
-const http = await overHttp();
-const alone = await judgedAlone();
-process.stdout.write(
-  `${JSON.stringify({ bench: "samples", rounds, samplesPerSecondOverHttp: http, samplesPerSecondJudged: alone })}\n`,
-);
+export async function run(): Promise<Record<string, number>> {
+  return {
+    rounds,
+    samplesPerSecondOverHttp: await overHttp(),
+    samplesPerSecondJudged: await judgedAlone(),
+  };
+}
