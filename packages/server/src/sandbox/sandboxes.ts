@@ -136,13 +136,13 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
 
     warm(service, revision) {
       if (!isDeclared(service) || ending.signal.aborted) return;
+      const prepareNext = () => {
+        warming = warming.then(() => prepare(service, revision));
+      };
+      if (!calm.has(service)) prepareNext();
       clearTimeout(calm.get(service));
       // A deploy that breaks something needs the machine for reruns, on what served before it.
-      const waitMs = calm.has(service) ? calmMs : 0;
-      calm.set(
-        service,
-        setTimeout(() => void (warming = warming.then(() => prepare(service, revision))), waitMs),
-      );
+      calm.set(service, setTimeout(prepareNext, calmMs));
     },
 
     sweep: () => sweepFolders(folder, installation, isDead),

@@ -5,7 +5,6 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import postgres from "postgres";
-import { until } from "../../src/drills/until.ts";
 import { identify, isAlive, type ProcessIdentity } from "../../src/process-group.ts";
 import { openSandboxes, schema, startSandboxWorld } from "./sandbox-world.ts";
 

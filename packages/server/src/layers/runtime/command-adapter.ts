@@ -85,7 +85,10 @@ export function createCommandAdapter(deps: CommandAdapterDeps): RuntimeAdapter {
   }
 
   async function set(revision: string, signal: AbortSignal): Promise<SetOutcome> {
-    if ((await readRevision(signal)) === revision) return { outcome: "served", since: new Date() };
+    const startedAt = new Date();
+    if ((await readRevision(signal)) === revision) {
+      return { outcome: "served", startedAt, since: startedAt };
+    }
     for (const verb of config.drain === undefined ? setOnly : drainThenSet) {
       const done = await run(verb, revision, signal);
       const failed = failureOf(verb, done, config.timeout);
@@ -93,7 +96,7 @@ export function createCommandAdapter(deps: CommandAdapterDeps): RuntimeAdapter {
     }
     const because = await untilServed(revision, signal);
     return because === null
-      ? { outcome: "served", since: new Date() }
+      ? { outcome: "served", startedAt, since: new Date() }
       : { outcome: "failed", because, output: "" };
   }
 

@@ -4,7 +4,8 @@
  *   D1. One deploy at a time per service, whoever asks: under the service's lease.
  *   D2. The intent is on record before the world is touched. Killed anywhere, the next reading finds
  *       what was served and records it under the change that had been intended.
- *   D3. A switch is recorded with the commits that it exposed, as of the moment of the switch.
+ *   D3. A switch is recorded at once, with the commits that it exposed: they could act on the world
+ *       from the moment at which the new instance was started.
  *   D4. A move that nobody here intended is recorded too, under the agent `unknown`.
  */
 import type { Configuration } from "../../config/config.ts";
@@ -84,6 +85,7 @@ export function createDeploys(deps: DeploysDeps) {
     { changeId, actor, reason }: Intent,
     to: string,
     since: Date,
+    exposedAt = since,
   ): Promise<void> {
     const { service, served: from } = before;
     const repository = configuration.current().services[service]?.repository ?? null;
@@ -94,6 +96,7 @@ export function createDeploys(deps: DeploysDeps) {
       from,
       to,
       since,
+      exposedAt,
       exposed: await commitsBetween(repository, from, to),
       withdrawn: from === null ? [] : await commitsBetween(repository, to, from),
     });
@@ -148,7 +151,7 @@ export function createDeploys(deps: DeploysDeps) {
       await recordFailure(request, set);
       return set;
     }
-    await recordSwitch(record, intent, to, set.since);
+    await recordSwitch(record, intent, to, set.since, set.startedAt);
     await pin(request);
     return { outcome: "served", already: false, since: set.since };
   }

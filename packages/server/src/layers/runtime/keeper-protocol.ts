@@ -16,7 +16,14 @@ export interface ServeOrder {
 }
 
 export type ServeResult =
-  | { readonly outcome: "served"; readonly since: string; readonly already: boolean }
+  | {
+      readonly outcome: "served";
+      /** When the new instance was started: from then on it could act on the world. */
+      readonly startedAt: string;
+      /** When requests began to go to it. */
+      readonly since: string;
+      readonly already: boolean;
+    }
   /** Whatever served before still does. */
   | { readonly outcome: "unhealthy"; readonly because: string; readonly output: string };
 
@@ -39,6 +46,7 @@ export interface KeeperStatus {
     readonly revision: string;
     readonly directory: string;
     readonly settings: string;
+    readonly startedAt: string;
     /** When the front was switched to this revision, ISO 8601. */
     readonly since: string;
     /** Null while it is being restarted after it exited. */
@@ -46,7 +54,11 @@ export interface KeeperStatus {
     readonly restarts: number;
   } | null;
   /** Instances that no longer get requests and have not ended yet. */
-  readonly retiring: readonly { readonly revision: string; readonly pid: number }[];
+  readonly retiring: readonly {
+    readonly revision: string;
+    readonly pid: number;
+    readonly directory: string;
+  }[];
   /** The last 20. */
   readonly exits: readonly InstanceExit[];
   /** What the keeper itself could not do, in its own words: a full disk, for one. */

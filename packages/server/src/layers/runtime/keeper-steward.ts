@@ -27,6 +27,7 @@ import {
 
 interface Current {
   readonly order: ServeOrder;
+  readonly startedAt: Date;
   readonly since: Date;
   readonly instance: Instance | null;
   readonly restarts: number;
@@ -44,6 +45,7 @@ export class Steward {
   #front: Front | null = null;
   #current: Current | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  #retiring: Promise<void> = Promise.resolve();
   #writing: Promise<void> = Promise.resolve();
   #exits: InstanceExit[] = [];
   #exitCount = 0;
@@ -75,13 +77,18 @@ export class Steward {
               revision: current.order.revision,
               directory: current.order.directory,
               settings: current.order.settings,
+              startedAt: current.startedAt.toISOString(),
               since: current.since.toISOString(),
               pid: current.instance?.identity?.pid ?? null,
               restarts: current.restarts,
             },
       retiring: [...this.#started]
         .filter((each) => each !== current?.instance)
-        .map((each) => ({ revision: each.order.revision, pid: each.identity?.pid ?? -1 })),
+        .map(({ order, identity }) => ({
+          revision: order.revision,
+          directory: order.directory,
+          pid: identity?.pid ?? -1,
+        })),
       exits: this.#exits,
       trouble:
         this.#log.linesLost > 0
@@ -90,10 +97,10 @@ export class Steward {
     };
   }
 
-  /** S3. Resolves when the order is served and the instance before it has ended, or it was given up. */
+  /** S3. Resolves at the switch, or when it was given up. The next order waits for what retires. */
   async serve(order: ServeOrder): Promise<ServeResult> {
     const mine = this.#turn.then(() => this.#serve(order));
-    this.#turn = mine.catch(() => {});
+    this.#turn = mine.then(() => this.#retiring).catch(() => {});
     return await mine;
   }
 
@@ -120,10 +127,12 @@ export class Steward {
   async #serve(order: ServeOrder): Promise<ServeResult> {
     const before = this.#current;
     if (before !== null && before.instance !== null && isSame(before.order, order)) {
-      return { outcome: "served", since: before.since.toISOString(), already: true };
+      const { startedAt, since } = before;
+      return servedSince(startedAt, since, true);
     }
     const front = await this.#frontFor(order);
     if (typeof front === "string") return { outcome: "unhealthy", because: front, output: "" };
+    const startedAt = new Date();
     const instance = await this.#start(order);
     const because = this.#stopping.signal.aborted ? "stopped" : await untilHealthy(instance);
     if (because !== null || this.#stopping.signal.aborted) {
@@ -133,11 +142,11 @@ export class Steward {
       return { outcome: "unhealthy", because: because ?? "the keeper was stopped", output };
     }
     const since = new Date();
-    this.#become({ order, since, instance, restarts: 0 }, front);
+    this.#become({ order, startedAt, since, instance, restarts: 0 }, front);
     await this.#log.write([`serving on ${front.host}:${front.port}`], order.revision.slice(0, 10));
     const replaced = this.#current === null ? null : (before?.instance ?? null);
-    if (replaced !== null) await this.#retire(replaced);
-    return { outcome: "served", since: since.toISOString(), already: false };
+    if (replaced !== null) this.#retiring = this.#retire(replaced);
+    return servedSince(startedAt, since, false);
   }
 
   /** S1. The switch: one assignment, between two requests. */
@@ -257,4 +266,13 @@ export class Steward {
 
 function isSame(one: ServeOrder, other: ServeOrder): boolean {
   return one.revision === other.revision && one.settings === other.settings;
+}
+
+function servedSince(startedAt: Date, since: Date, already: boolean): ServeResult {
+  return {
+    outcome: "served",
+    startedAt: startedAt.toISOString(),
+    since: since.toISOString(),
+    already,
+  };
 }

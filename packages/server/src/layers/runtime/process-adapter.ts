@@ -62,9 +62,11 @@ export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
   }
 
   async function prune(keep: KeeperStatus): Promise<void> {
-    const inUse = keep.serving?.directory;
+    const inUse = [keep.serving, ...keep.retiring].map((each) => each?.directory);
     const names = await readdir(revisions);
-    const unused = names.map((name) => join(revisions, name)).filter((path) => path !== inUse);
+    const unused = names
+      .map((name) => join(revisions, name))
+      .filter((path) => !inUse.includes(path));
     await Promise.all(unused.map((path) => rm(path, { recursive: true, force: true })));
   }
 
@@ -87,7 +89,7 @@ export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
       const before = await keeper.status(signal);
       const { serving } = before;
       if (serving?.revision === revision && serving.settings === settings && serving.pid !== null) {
-        return { outcome: "served", since: new Date(serving.since) };
+        return servedAs(serving);
       }
       const directory = await checkout(revision, signal);
       const result = await keeper.serve(
@@ -107,7 +109,7 @@ export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
       );
       await prune(await keeper.status(signal));
       return result.outcome === "served"
-        ? { outcome: "served", since: new Date(result.since) }
+        ? servedAs(result)
         : { outcome: "failed", because: result.because, output: result.output };
     },
     async health() {
@@ -127,6 +129,14 @@ export function createProcessAdapter(deps: ProcessAdapterDeps): ProcessAdapter {
       const keeper = await findKeeper(folder);
       await keeper?.stop(signal);
     },
+  };
+}
+
+function servedAs({ startedAt, since }: { startedAt: string; since: string }) {
+  return {
+    outcome: "served" as const,
+    startedAt: new Date(startedAt),
+    since: new Date(since),
   };
 }
 

@@ -74,7 +74,10 @@ export interface Served {
   };
   readonly from: string | null;
   readonly to: string;
+  /** When requests began to go to it. */
   readonly since: Date;
+  /** From when on it could act on the world. */
+  readonly exposedAt: Date;
   /** Ids of the commits that went out with it, and of those that it took back. */
   readonly exposed: readonly string[];
   readonly withdrawn: readonly string[];
@@ -84,7 +87,7 @@ const commitsShown = 200;
 
 /** One transaction: the deploy in the ledger, what it exposed and withdrew, and the record. */
 export async function recordServed(db: Db, served: Served): Promise<void> {
-  const { service, repository, change, from, to, since, exposed, withdrawn } = served;
+  const { service, repository, change, from, to, since, exposedAt, exposed, withdrawn } = served;
   await db.begin(async (tx) => {
     await recordChanges(tx, [
       {
@@ -106,7 +109,7 @@ export async function recordServed(db: Db, served: Served): Promise<void> {
       },
     ]);
     const live = await changesOf(tx, repository, exposed);
-    await exposeChanges(tx, [...live, change.id], service, since, change.id);
+    await exposeChanges(tx, [...live, change.id], service, exposedAt, change.id);
     await setWithdrawn(tx, service, live, null);
     await setWithdrawn(tx, service, await changesOf(tx, repository, withdrawn), since);
     await tx`

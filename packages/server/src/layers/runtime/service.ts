@@ -20,7 +20,12 @@ export interface Reading {
 }
 
 export type SetOutcome =
-  | { readonly outcome: "served"; readonly since: Date }
+  | {
+      readonly outcome: "served";
+      /** From when on the revision could act on the world: it migrates before it serves. */
+      readonly startedAt: Date;
+      readonly since: Date;
+    }
   /** The one before still serves. */
   | { readonly outcome: "failed"; readonly because: string; readonly output: string };
 
