@@ -120,18 +120,38 @@ for (const binary of natsBinaries()) {
   );
 
   test(
+    `the server's word of what we ended does not end it again when it is back, on ${binary}`,
+    limits,
+    async () => {
+      await using world = await startMessages(binary);
+      const { client, messages } = world;
+      const lane = await openLane(world, { ackWaitMs: 30_000 });
+      const sweepTwice = async () => {
+        for (let turn = 0; turn < 2; turn++) await sweep(messages.core, AbortSignal.timeout(5_000));
+      };
+      await lane.send("a");
+      await client.rejectMessage((await lane.next()).token, { reason: "rejected", detail: "no" });
+      await client.requeueDeadLetter((await lane.death()).id, "yes");
+      await sweepTwice();
+      const again = await lane.next();
+      await sweepTwice();
+      assert.deepEqual(await client.ackMessage(again.token), { already: false });
+      assert.equal((await lane.deaths()).length, 1);
+    },
+  );
+
+  test(
     `kill -9 of the server loses no acknowledged publish and repeats no handled one on ${binary}`,
     limits,
     async () => {
-      const always = !binary.startsWith("/usr/sbin");
-      await using world = await startMessages(binary, { durable: always });
+      await using world = await startMessages(binary, { durable: true });
       const { client, nats } = world;
       const lane = await openLane(world, { maxInFlight: 5, ackWaitMs: 1_000 });
       const acknowledged = new Set<string>();
       const handled: string[] = [];
       const stopping = new AbortController();
       const publishing = (async () => {
-        for (let number = 0; number < 400 && !stopping.signal.aborted; number++) {
+        for (let number = 0; number < 200 && !stopping.signal.aborted; number++) {
           await retried(() => lane.send(`m${number}`));
           acknowledged.add(`m${number}`);
         }
@@ -145,17 +165,17 @@ for (const binary of natsBinaries()) {
         }
       })();
       for (let kill = 0; kill < 2; kill++) {
-        await until("some more", async () => handled.length > 40 * (kill + 1));
+        await until("some more", async () => handled.length > 30 * (kill + 1), 30_000);
         await nats?.killAndRestart();
       }
       await publishing;
       await until("all handled", async () => new Set(handled).size === acknowledged.size, 30_000);
       stopping.abort();
       await consuming;
-      assert.equal(acknowledged.size, 400);
-      assert.equal(handled.length, 400, "each once");
+      assert.equal(acknowledged.size, 200);
+      assert.equal(handled.length, 200, "each once");
       const { lastSeq } = await client.stream(lane.stream);
-      assert.equal(lastSeq, 400, "a publish that was repeated is one message");
+      assert.equal(lastSeq, 200, "a publish that was repeated is one message");
     },
   );
 
@@ -171,7 +191,7 @@ for (const binary of natsBinaries()) {
       await nats?.kill();
       await until("it is noticed", async () => !(await client.messagesEngine()).reachable);
       await assert.rejects(lane.send("b"), { code: "layer_unreachable" });
-      await assert.rejects(client.ackMessage(held.token), { code: "layer_unreachable" });
+      assert.deepEqual(await client.ackMessage(held.token), { already: false });
       const waiting = lane.next(20_000);
       await nats?.start();
       await until("it is back", async () => (await client.messagesEngine()).reachable);

@@ -42,11 +42,13 @@ export async function startMessages(
   engine: EngineUnderTest,
   { messages: wanted = {}, prepare = async () => {}, durable = false }: WorldOptions = {},
 ): Promise<MessagesWorld> {
-  const nats = engine === "embedded" ? null : await startNats(engine, { durable });
+  await using opened = new AsyncDisposableStack();
+  const nats = engine === "embedded" ? null : opened.use(await startNats(engine, { durable }));
   if (nats !== null) await prepare(nats);
-  const store = await startDatabase();
+  const store = opened.use(await startDatabase());
   const { db } = store;
   const room = await openRoom({ db, port: 0, natsUrl: nats?.url ?? null, messages: wanted });
+  opened.defer(() => room.stop());
   const { url, messages } = room;
 
   const tokenAs = (role: Role, agent = "backend") =>
@@ -61,6 +63,7 @@ export async function startMessages(
   const client = await clientAs("admin");
   const take = async (consumer: string, waitMs = 0, max = 1) =>
     (await client.fetchMessages(consumer, { waitMs, max })).messages;
+  const closing = opened.move();
   return {
     ...{ url, db, databaseUrl: store.url, client, messages, nats, clientAs, tokenAs, take },
     async next(consumer, waitMs = 10_000) {
@@ -68,11 +71,7 @@ export async function startMessages(
       assert.ok(message, `${consumer} had nothing within ${waitMs} ms`);
       return message;
     },
-    async [Symbol.asyncDispose]() {
-      await room.stop();
-      await store[Symbol.asyncDispose]();
-      await nats?.[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
 

@@ -24,9 +24,9 @@ import {
   readBodies,
   settleDeadLetter,
 } from "./dead-letter-store.ts";
-import type { Settlement } from "./engine.ts";
 import { type Death, decodePayload, type PendingMessage, type StoredMessage } from "./message.ts";
 import { putBack, removePending } from "./pending-store.ts";
+import { tellEngine } from "./tell-engine.ts";
 
 /** Ends a message of a consumer as a dead letter, and returns the dead letter's id. */
 export async function bury(core: Core, row: PendingMessage, death: Death): Promise<string | null> {
@@ -49,22 +49,6 @@ export async function bury(core: Core, row: PendingMessage, death: Death): Promi
   core.waiters.wake(row.consumer);
   if (written) core.sweepSoon();
   return written ? id : null;
-}
-
-/**
- * Tells the engine what our books already say. An engine that is away hears it when it delivers the
- * message again: that delivery is recognised and settled before it reaches a handler.
- */
-export async function tellEngine(
-  core: Core,
-  reference: string,
-  settlement: Settlement,
-): Promise<void> {
-  try {
-    await core.engine.settle(reference, settlement);
-  } catch (error) {
-    if (!(error instanceof Fault) || error.code !== "layer_unreachable") throw error;
-  }
 }
 
 async function contentOf(core: Core, row: PendingMessage): Promise<StoredMessage | null> {

@@ -11,7 +11,7 @@ import { Fault } from "../../fault.ts";
 import type { Tx } from "../../store/database.ts";
 import type { Core } from "./core.ts";
 import { readBodies } from "./dead-letter-store.ts";
-import { bury, tellEngine } from "./dead-letters.ts";
+import { bury } from "./dead-letters.ts";
 import type { Arrival } from "./engine.ts";
 import {
   afterFailure,
@@ -41,6 +41,7 @@ import {
   takeOut,
 } from "./pending-store.ts";
 import { type ConsumerRow, listConsumers } from "./registry-store.ts";
+import { tellEngine } from "./tell-engine.ts";
 
 export interface Handler {
   /** The agent, or the person as `token:<name>`. */
@@ -225,7 +226,10 @@ export function requireDeliveryKey(token: string): DeliveryKey {
   );
 }
 
-/** Handled. The message id is recorded, and the engine has confirmed it. Repeatable. */
+/**
+ * Handled: the message id is recorded, and the engine is told until it has confirmed it. Repeating it
+ * changes nothing.
+ */
 export async function ack(core: Core, key: DeliveryKey): Promise<{ readonly already: boolean }> {
   const done = await core.db.begin(async (tx) => {
     const row = await lockDelivery(tx, key);
@@ -237,7 +241,7 @@ export async function ack(core: Core, key: DeliveryKey): Promise<{ readonly alre
     await recordHandled(tx, row, core.world.now());
     return { already: false, reference: row.reference };
   });
-  if (done.reference !== null) await core.engine.settle(done.reference, "handled");
+  if (done.reference !== null) await tellEngine(core, done.reference, "handled");
   core.waiters.wake(key.consumer);
   return { already: done.already };
 }

@@ -25,6 +25,7 @@ import {
   lockPending,
   makeOurs,
 } from "./sweep-store.ts";
+import { tellAgain } from "./tell-engine.ts";
 
 const pulseMs = 500;
 const sweepMs = 5_000;
@@ -64,6 +65,7 @@ export function startSweep({ core, log, declare }: SweepDeps): Loop {
 }
 
 export async function sweep(core: Core, signal: AbortSignal): Promise<void> {
+  await tellAgain(core, signal);
   await tellReviewers(core);
   await core.engine.expire(core.world.now());
   await trimRefusals(core.db, refusalsKept);
@@ -127,11 +129,12 @@ async function takeOver(core: Core, dropped: Dropped): Promise<void> {
   });
   if (row !== null && dropped.because === "max_deliver") {
     core.waiters.wake(dropped.consumer);
-  } else if (row !== null) {
-    await bury(core, row, { reason: "rejected", detail: "Another client ended it in NATS." });
-  } else if (!(await isSettled(core.db, dropped))) {
-    await buryUnseen(core, dropped);
+    return;
   }
+  // Our own settling is told too, possibly after the message was put back: that is no news.
+  if (await isSettled(core.db, dropped)) return;
+  if (row === null) await buryUnseen(core, dropped);
+  else await bury(core, row, { reason: "rejected", detail: "Another client ended it in NATS." });
 }
 
 /** Nobody was given it through us: the stream's copy becomes the dead letter. */

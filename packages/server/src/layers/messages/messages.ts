@@ -17,7 +17,7 @@ import type { MessageEngine } from "./engine.ts";
 import type { Inboxes } from "./inboxes.ts";
 import { createMessagesLayer } from "./messages-layer.ts";
 import { declarer, startPulse, startSweep } from "./messages-loop.ts";
-import { createNatsEngine } from "./nats/nats-engine.ts";
+import { createNatsEngine, type NatsEngineDeps } from "./nats/nats-engine.ts";
 import { publish, tell } from "./post.ts";
 import {
   type ConsumerFilter,
@@ -66,6 +66,10 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
   };
   const engine = await openEngine(deps, {
     waiters,
+    back() {
+      for (const consumer of waiters.waiting().keys()) waiters.wake(consumer);
+      core.sweepSoon();
+    },
     admit: (consumer, arrivals) => admitArrivals(core, consumer, arrivals),
   });
   const core: Core = {
@@ -117,10 +121,7 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
 
 async function openEngine(
   { db, log, configuration }: MessagesDeps,
-  {
-    waiters,
-    admit,
-  }: Pick<Core, "waiters"> & { admit: Parameters<typeof createNatsEngine>[0]["admit"] },
+  { waiters, admit, back }: Pick<Core, "waiters"> & Pick<NatsEngineDeps, "admit" | "back">,
 ): Promise<MessageEngine> {
   const { engine, url } = configuration.current().messages;
   if (engine === "nats") {
@@ -129,7 +130,7 @@ async function openEngine(
       log,
       admit,
       wake: (consumer) => waiters.wake(consumer),
-      waiting: () => waiters.waiting().keys(),
+      back,
     });
   }
   const [row] = await db<

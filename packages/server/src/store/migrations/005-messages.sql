@@ -169,6 +169,14 @@ create table message_told (
   primary key (agent, id)
 );
 
+-- How deliveries of the engine ended, where the engine did not confirm it: it is told again.
+create table message_untold (
+  reference text primary key,
+  settlement text not null check (settlement in ('handled', 'dead')),
+  tries int not null default 1,
+  at timestamptz not null default now()
+);
+
 -- Appends to the embedded log in one round trip. An id seen within the stream's duplicate window keeps
 -- its first sequence; what exceeds the stream's bytes is removed, oldest first.
 create function publish_messages(

@@ -39,8 +39,8 @@ export interface NatsEngineDeps {
   readonly admit: Admit;
   /** The consumer's pull is over: whoever still waits must ask again. */
   wake(consumer: string): void;
-  /** Those who wait for anything, to be woken when the server is back. */
-  waiting(): Iterable<string>;
+  /** The server is back: everybody may ask it again. */
+  back(): void;
 }
 
 const pullMs = 25_000;
@@ -50,13 +50,7 @@ const pullBatchMax = 100;
 const recentMax = 1_000;
 const trimMs = 60_000;
 
-export function createNatsEngine({
-  url,
-  log,
-  admit,
-  wake,
-  waiting,
-}: NatsEngineDeps): MessageEngine {
+export function createNatsEngine({ url, log, admit, wake, back }: NatsEngineDeps): MessageEngine {
   const pulls = new Set<string>();
   const stopping = new AbortController();
   const recent = new Map<string, StoredMessage>();
@@ -69,9 +63,7 @@ export function createNatsEngine({
       lost.abort();
       lost = new AbortController();
     },
-    onReconnected() {
-      for (const consumer of waiting()) wake(consumer);
-    },
+    onReconnected: back,
   });
 
   function remember(message: StoredMessage): void {
