@@ -35,6 +35,8 @@ const cannotTellMax = 2;
 const runsPerRevisionMax = 12;
 /** A run that would teach less than this is not worth starting. In nats. */
 const worthRunning = 1e-4;
+/** The same while another run is under way: its answer may be worth waiting for, with the machine to itself. */
+const worthRunningBeside = 4e-3;
 
 /** How often the check was seen good and bad at one revision. */
 export interface Tally {
@@ -161,15 +163,17 @@ export interface Costs {
 }
 
 /**
- * The revision whose next run is expected to teach the most for what it costs, null when none would.
+ * The revision whose next run is expected to teach the most for what it costs. Null when none is worth
+ * starting; while others are under way, less is.
  */
 export function chooseRevision(line: Line, { open, underWay, opening }: Costs): number | null {
   const gains = expectedInformation(line, underWay);
+  const worthIt = underWay.length === 0 ? worthRunning : worthRunningBeside;
   let best: number | null = null;
   let bestWorth = 0;
   for (const [p, tally] of line.tallies.entries()) {
     const gain = gains[p] ?? 0;
-    if (underWay.includes(p) || isExhausted(tally) || gain < worthRunning) continue;
+    if (underWay.includes(p) || isExhausted(tally) || gain < worthIt) continue;
     const worth = gain / (open.has(p) ? 1 : 1 + opening);
     if (worth > bestWorth) {
       best = p;
