@@ -128,6 +128,8 @@ export const emptyPlan: Plan<never> = {
 
 export type Verification =
   | { readonly ok: true; readonly observed: readonly string[] }
+  /** Neither taken nor failed: somebody outside must act first, such as merge a branch. */
+  | { readonly ok: "waiting"; readonly waitsFor: string }
   | { readonly ok: false; readonly differences: readonly [string, ...string[]] };
 
 /**

@@ -47,7 +47,7 @@ export function createPlanner({ world, configuration, layers, planServe }: Plann
   async function plansToServe(steps: readonly Step[]): Promise<readonly Plan[]> {
     const services = Object.entries(configuration.current().services);
     const pairs = steps.flatMap((step) =>
-      step.layer === "code"
+      step.layer === "code" && step.action.deliver === "push"
         ? services
             .filter(([, service]) => service.repository === step.action.repository)
             .filter(([, service]) => service.runtime !== undefined)
@@ -97,14 +97,25 @@ export function createPlanner({ world, configuration, layers, planServe }: Plann
     },
 
     /** Plans what takes a recovery back: its steps that took, newest first, each the other way round. */
-    async planUndoOf(db: Query, recovery: Recovery, plannedBy: string): Promise<Recovery> {
+    async planUndoOf(
+      db: Query,
+      recovery: Recovery,
+      plannedBy: string,
+      replaces: RecoveryId | null = null,
+    ): Promise<Recovery> {
       const signal = AbortSignal.timeout(planMsMax);
       const plans: Plan[] = [];
       const applied = recovery.steps.filter(
         ({ state }) => state === "applied" || state === "verified",
       );
-      for (const { step } of applied.toReversed()) plans.push(await undoStep(layers, step, signal));
-      const plan = combine(plans);
+      const codeMoves = applied.some(({ step }) => step.layer === "code");
+      for (const { step } of applied.toReversed()) {
+        // What ran goes where the code goes: to the commit that takes the revert back.
+        if (step.layer === "runtime" && codeMoves) continue;
+        plans.push(await layerOf(layers, step).undo(step, signal));
+      }
+      const back = combine(plans);
+      const plan = combine([back, ...(await plansToServe(back.steps))]);
       if (plan.steps.length === 0) {
         throw new Fault(
           "nothing_to_revert",
@@ -119,7 +130,7 @@ export function createPlanner({ world, configuration, layers, planServe }: Plann
           undo: { ...recovery.undo, changes: [], because },
           plannedBy,
           automatic: false,
-          replaces: null,
+          replaces,
           undoes: recovery.id,
         },
       );
@@ -128,10 +139,6 @@ export function createPlanner({ world, configuration, layers, planServe }: Plann
 }
 
 export type Planner = ReturnType<typeof createPlanner>;
-
-async function undoStep(layers: Layers, step: Step, signal: AbortSignal): Promise<Plan> {
-  return await layerOf(layers, step).undo(step, signal);
-}
 
 /** The layer of a step. The pairing of kind and step is what `Layers` guarantees. */
 export function layerOf(layers: Layers, step: Step): Layer<LayerKind> {

@@ -34,19 +34,25 @@ export interface RecoveryLoopDeps extends Omit<RunnerDeps, "progressed"> {
 }
 
 const leaseMs = 5_000;
+const waitingMs = 5_000;
 const replansMax = 5;
 
 export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
   const { db, log } = deps;
   const underWay = new Map<RecoveryId, Promise<void>>();
+  const waitUntil = new Map<RecoveryId, number>();
   const loop = startLoop({
     name: "recoveries",
     everyMs: 500,
     log,
     async run(signal) {
       for (const id of await recoveriesUnderWay(db)) {
-        if (underWay.has(id)) continue;
+        if (underWay.has(id) || (waitUntil.get(id) ?? 0) > performance.now()) continue;
         const driven = drive(deps, id, signal)
+          .then((outcome) => {
+            if (outcome?.kind === "waiting") waitUntil.set(id, performance.now() + waitingMs);
+            else waitUntil.delete(id);
+          })
           .catch((error: unknown) => {
             if (!signal.aborted)
               log.error(
@@ -68,10 +74,15 @@ export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
   };
 }
 
-async function drive(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSignal): Promise<void> {
+/** Null: another runner has it. */
+async function drive(
+  deps: RecoveryLoopDeps,
+  id: RecoveryId,
+  stopping: AbortSignal,
+): Promise<Outcome | null> {
   const { db, holder } = deps;
   const lease = await takeLease(db, `recovery:${id}`, holder, leaseMs);
-  if (lease === null) return;
+  if (lease === null) return null;
   const lost = new AbortController();
   const renewal = setInterval(() => {
     takeLease(db, lease.name, holder, leaseMs).then(
@@ -91,6 +102,7 @@ async function drive(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSign
       until,
     );
     await conclude(deps, id, outcome);
+    return outcome;
   } finally {
     clearInterval(renewal);
     await releaseLease(db, lease).catch(() => {});
@@ -99,6 +111,7 @@ async function drive(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSign
 
 async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome): Promise<void> {
   if (outcome.kind === "again") return;
+  if (outcome.kind === "waiting") return await sayWaiting(deps, id, outcome.because);
   if (outcome.kind === "stale") return await planAgain(deps, id, outcome.because);
   if (!(await endRecovery(deps, id, outcome))) return;
   if (outcome.kind === "failed") await fail(deps, id, outcome.because);
@@ -107,17 +120,10 @@ async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome
 
 /** R5. The new plan takes over in one transaction: there is always exactly one under way. */
 async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
-  const { db, world, planner } = deps;
+  const { db, world } = deps;
   const before = await requireRecovery(db, id);
   const tooOften = (await replanCount(db, id)) >= replansMax;
-  const again = tooOften
-    ? null
-    : await planner.plan(db, {
-        undo: before.undo,
-        plannedBy: before.plannedBy,
-        automatic: before.automatic,
-        replaces: id,
-      });
+  const again = tooOften ? null : await planInPlaceOf(deps, before);
   if (again === null || !asHarmless(before.plan, again.plan)) {
     const why =
       again === null
@@ -145,6 +151,25 @@ async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string
       });
     }
   });
+}
+
+async function planInPlaceOf(
+  { db, planner }: RecoveryLoopDeps,
+  before: Recovery,
+): Promise<Recovery> {
+  const { id: replaces, undo, plannedBy, automatic, undoes } = before;
+  if (undoes === null) return await planner.plan(db, { undo, plannedBy, automatic, replaces });
+  return await planner.planUndoOf(db, await requireRecovery(db, undoes), plannedBy, replaces);
+}
+
+/** Shown where people look: on the recovery, and once in the incident. */
+async function sayWaiting({ db, world }: RecoveryLoopDeps, id: RecoveryId, because: string) {
+  await moveRecovery(db, id, ["running"], "running", { because });
+  const { incident } = await requireRecovery(db, id);
+  if (incident === null) return;
+  const at = world.now();
+  const told = { at, actor: `recovery:${id}`, event: "recovery.waits", text: because };
+  await recordEvent(db, incident, { ...told, key: `waits-${id}-${because}`.slice(0, 300) });
 }
 
 async function fail(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {

@@ -32,7 +32,9 @@ export type Outcome =
   /** The world moved under the plan: it must be planned again. */
   | { readonly kind: "stale"; readonly because: string }
   /** Something needed is away: the same step is tried again. */
-  | { readonly kind: "again"; readonly because: string };
+  | { readonly kind: "again"; readonly because: string }
+  /** Somebody outside must act first: the same step is looked at again after a while. */
+  | { readonly kind: "waiting"; readonly because: string };
 
 /** A point of the journal that was just passed; tests hold the runner there. */
 export type JournalPoint = `${number}:${"running" | "applied" | "verified"}` | "captured" | "ended";
@@ -105,6 +107,9 @@ async function take(
     await write({ to: "applied", at: world.now() });
     await reached(recovery.id, `${index}:applied`);
     const verification = await layerOf(layers, step).verify(step, within);
+    if (verification.ok === "waiting") {
+      return { kind: "waiting", because: `"${step.says}" waits for ${verification.waitsFor}` };
+    }
     await write(verdictOf(verification, world.now()));
     await reached(recovery.id, `${index}:verified`);
     return verification.ok
@@ -119,7 +124,7 @@ async function take(
   }
 }
 
-function verdictOf(verification: Verification, at: Date) {
+function verdictOf(verification: Exclude<Verification, { ok: "waiting" }>, at: Date) {
   return verification.ok
     ? { to: "verified" as const, at, observed: verification.observed }
     : { to: "failed" as const, at, observed: verification.differences };

@@ -171,7 +171,7 @@ function fleetStep(what: "contain" | "reinstate"): Step<"fleet"> {
   };
 }
 
-async function valueIn(db: Db, thing: string): Promise<string> {
+export async function valueIn(db: Db, thing: string): Promise<string> {
   const [row] = await db<{ value: string }[]>`select value from fake_world where thing = ${thing}`;
   return row?.value ?? "";
 }

@@ -5,7 +5,7 @@ import { createPlanner } from "../../src/recovery/planner.ts";
 import { createRecoveries, type RecoveriesDeps } from "../../src/recovery/recoveries.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
-import { type FakeOptions, fakeLayers, runtimeStep } from "./fake-layers.ts";
+import { type FakeOptions, fakeLayers, runtimeStep, valueIn } from "./fake-layers.ts";
 
 const config = configSchema.parse({
   services: {
@@ -27,7 +27,10 @@ export async function startFakeRoom(
     world: realWorld,
     configuration: { base: "/", current: () => config },
     layers,
-    planServe: async (_, to) => ({ ...emptyPlan, steps: [runtimeStep("bad", to)] }),
+    planServe: async (_, to) => ({
+      ...emptyPlan,
+      steps: [runtimeStep(await valueIn(db, "runtime"), to)],
+    }),
   });
   return await createRecoveries({
     db,

@@ -17,7 +17,7 @@ export async function verifyRevert(
   const where = `${action.branch} of ${action.repository}`;
   if (tip === null) return { ok: false, differences: [`${where} has no commits`] };
   const merged = await mergedAs(mirror, action, tip);
-  if (merged === null) return { ok: false, differences: [await missing(mirror, action, signal)] };
+  if (merged === null) return await missing(mirror, action, signal);
   const differences = [
     ...(await notTheRevert(mirror, action, signal)),
     ...(await broughtBack(mirror, action, merged, tip)),
@@ -40,15 +40,25 @@ async function mergedAs(mirror: CodeMirror, action: Revert, tip: string): Promis
   return later.findLast(({ patchId }) => patchId !== null && patchId === patch)?.id ?? null;
 }
 
-async function missing(mirror: CodeMirror, action: Revert, signal: AbortSignal): Promise<string> {
+async function missing(
+  mirror: CodeMirror,
+  action: Revert,
+  signal: AbortSignal,
+): Promise<Verification> {
   const where = `${action.branch} of ${action.repository}`;
   if (action.deliver === "push") {
-    return `${where} does not hold the revert ${action.to.slice(0, 12)}`;
+    return {
+      ok: false,
+      differences: [`${where} does not hold the revert ${action.to.slice(0, 12)}`],
+    };
   }
   const branch = offeredBranch(action.to);
   return (await mirror.remoteTip(branch, signal)) === null
-    ? `the branch ${branch} is not there, and ${where} does not hold the revert`
-    : `waits for the merge of ${branch} into ${where}`;
+    ? {
+        ok: false,
+        differences: [`the branch ${branch} is not there, and ${where} does not hold the revert`],
+      }
+    : { ok: "waiting", waitsFor: `the merge of ${branch} into ${where}` };
 }
 
 /** The commit named as the revert is what taking those commits back from that tip truly gives. */
