@@ -2,9 +2,10 @@ import type { Command } from "commander";
 import type { DrillEvent, DrillReport } from "../../drills/drill.ts";
 import { drills, requireDrill, requireVariant } from "../../drills/drills.ts";
 import { Fault } from "../../fault.ts";
+import { type ConnectionOptions, connect } from "../connect.ts";
 import { createTerminal, type Terminal } from "../terminal.ts";
 
-interface RunOptions {
+interface RunOptions extends ConnectionOptions {
   readonly json?: boolean;
   readonly seed?: number;
   readonly variant?: string;
@@ -69,8 +70,18 @@ export function drillCommands(program: Command): void {
       });
       terminal.result(report);
       sumUp(terminal, report);
+      await remember(options, report);
       if (!report.ok) process.exitCode = 1;
     });
+}
+
+/** Readiness is a server's business: where none is reachable, there is nobody to tell. */
+async function remember(options: RunOptions, { drill, ok }: DrillReport): Promise<void> {
+  try {
+    await connect(options).recordDrill({ drill, ok });
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+  }
 }
 
 function tell(terminal: Terminal, { elapsedMs, actor, event }: DrillEvent): void {

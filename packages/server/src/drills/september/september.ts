@@ -7,6 +7,8 @@ import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type Incident } from "@lastgood/sdk";
+import { loadConfig } from "../../config/load.ts";
+import { settingsNotDefault } from "../../config/settings-not-default.ts";
 import { openDatabase } from "../../store/database.ts";
 import { startEmbedded } from "../../store/embedded.ts";
 import type { Drill, DrillEvent, DrillOptions, DrillReport } from "../drill.ts";
@@ -244,15 +246,13 @@ async function writeConfiguration(
 ): Promise<Played["settings"]> {
   await runCommand(program, ["init", folder], signal);
   const file = join(folder, "lastgood.yaml");
+  const initial = await loadConfig(file);
   const written = await readFile(file, "utf8");
-  const auto = written.replace(/^mode: watch\b/m, "mode: auto");
   const messages =
     natsUrl === null ? "" : `\nmessages:\n  engine: nats\n  url: ${JSON.stringify(natsUrl)}\n`;
-  await writeFile(file, auto + messages);
-  return {
-    mode: auto === written ? "watch" : "auto",
-    notDefault: natsUrl === null ? [] : ["messages.engine", "messages.url"],
-  };
+  await writeFile(file, written.replace(/^mode: watch\b/m, "mode: auto") + messages);
+  const { config } = await loadConfig(file);
+  return { mode: config.mode, notDefault: settingsNotDefault(config, initial.config) };
 }
 
 async function serve(
