@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -7,11 +8,15 @@ export interface OwnBuild {
   readonly revision: string | null;
 }
 
+const packageFolder = join(import.meta.dirname, "..");
+
+export function ownVersion(): string {
+  const manifest = readFileSync(join(packageFolder, "package.json"), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
 export async function readOwnBuild(): Promise<OwnBuild> {
-  const packageFolder = join(import.meta.dirname, "..");
-  const manifest = await readFile(join(packageFolder, "package.json"), "utf8");
-  const { version } = JSON.parse(manifest) as { version: string };
-  return { version, revision: await readRevision(join(packageFolder, "../..")) };
+  return { version: ownVersion(), revision: await readRevision(join(packageFolder, "../..")) };
 }
 
 /**

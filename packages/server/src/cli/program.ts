@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { ownVersion } from "../own-build.ts";
 import { accessCommands } from "./commands/access.ts";
 import { backupCommands } from "./commands/backup.ts";
 import { codeCommands } from "./commands/code.ts";
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     .option("--token <token>", "the token (LASTGOOD_TOKEN; default: the local server's own)")
     .option("--home <folder>", "where a local server keeps its data (LASTGOOD_HOME)")
     .option("--json", "print one JSON value on stdout and nothing else")
+    .version(ownVersion(), "--version", "print the version")
     .showHelpAfterError("Run with --help to see what it takes.")
     .exitOverride();
   serverCommands(program);

@@ -49,13 +49,34 @@ export function openDatabase(
   });
 }
 
+/**
+ * Refuses a server that does not let us in (`store_unreachable`) or is older than 15
+ * (`bad_configuration`).
+ */
 export async function requireServerVersion(db: Db): Promise<void> {
-  const [row] = await db<{ version: string }[]>`
-    select current_setting('server_version_num') as version`;
-  if (Number(row?.version ?? 0) < 150_000) {
+  const version = await readServerVersion(db);
+  if (version < versionMin) {
     throw new Fault(
       "bad_configuration",
-      `PostgreSQL ${row?.version} is too old: point DATABASE_URL at version 15 or later, or unset it to use the embedded server.`,
+      `PostgreSQL ${version / 10_000} is too old: point DATABASE_URL at version 15 or later, or unset it to use the embedded server.`,
+    );
+  }
+}
+
+const versionMin = 150_000;
+
+async function readServerVersion(db: Db): Promise<number> {
+  try {
+    const [row] = await db<{ version: string }[]>`
+      select current_setting('server_version_num') as version`;
+    return Number(row?.version ?? 0);
+  } catch (cause) {
+    const { host, port, database, user } = db.options;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault(
+      "store_unreachable",
+      `PostgreSQL at ${host}:${port} does not let ${user} into ${database} (${said}): check DATABASE_URL and that it runs, or unset it to use the embedded server.`,
+      { cause },
     );
   }
 }
