@@ -95,6 +95,28 @@ export function lineWeights(board: EvidenceBoard, work: LineWork): readonly numb
   );
 }
 
+/** A service is calm again this long after a deploy. */
+const calmMs = 60_000;
+
+/**
+ * The revision that served while all was calm: the newest of the line that was live for a while when the
+ * damage began, else the first that went live, else what was before the line; null when nothing was.
+ */
+export function servedBefore(board: EvidenceBoard, work: LineWork): string | null {
+  const { base, revisions, suspects } = work.line;
+  const liveSince = suspects.map((commits) =>
+    Math.max(
+      ...board.suspected
+        .filter(({ change }) => isOn(work, commits, change))
+        .map(({ exposedAt }) => exposedAt.getTime()),
+    ),
+  );
+  const calm = liveSince.findLastIndex((since) => since <= board.onset.getTime() - calmMs);
+  const [first = 0] = liveSince;
+  const alone = first < Math.max(...liveSince) ? revisions[0] : null;
+  return revisions[calm] ?? alone ?? base;
+}
+
 function isOn({ repository }: LineWork, commits: readonly string[], change: Change): boolean {
   return (
     change.layer === "code" && change.target === repository && commits.includes(change.to ?? "")

@@ -20,7 +20,13 @@ import { type Lease, requireLease } from "../store/lease.ts";
 import type { World } from "../world.ts";
 import type { Judgement } from "./act-ladder.ts";
 import { type Line, untried, withRun } from "./bisection.ts";
-import { type EvidenceBoard, lineWeights, type Weighing, weigh } from "./evidence-board.ts";
+import {
+  type EvidenceBoard,
+  lineWeights,
+  servedBefore,
+  type Weighing,
+  weigh,
+} from "./evidence-board.ts";
 import { gather, type LineWork, linesOf, peersOf, type Suspected, slackOf } from "./gather.ts";
 import type { Investigating, Symptom } from "./incident.ts";
 import { showingAround, symptomsOf } from "./incident-store.ts";
@@ -238,6 +244,7 @@ async function rerunLines(
       service: work.service,
       revisions: [work.line.base, ...work.line.revisions],
       line,
+      servedBefore: servedBefore(board, work),
       sandboxes: deps.sandboxes,
       weights: () => lineWeights(board, work),
       signal,

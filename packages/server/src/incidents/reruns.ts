@@ -15,6 +15,8 @@ export interface RerunRequest {
   /** Null: there is no such revision (the parent of a root commit), and it is never chosen. */
   readonly revisions: readonly (string | null)[];
   readonly line: Line;
+  /** What served while all was calm; null: not known. Each revision starts over its database. */
+  readonly servedBefore: string | null;
   readonly sandboxes: Sandboxes;
   /** How likely each suspect is by everything but the reruns, as it stands now. */
   weights(): readonly number[];
@@ -128,14 +130,14 @@ class Board {
   }
 
   async #open(position: number): Promise<Held | null> {
-    const { sandboxes, service, revisions } = this.#request;
+    const { sandboxes, service, revisions, servedBefore } = this.#request;
     const revision = revisions[position];
     if (revision === null || revision === undefined) {
       throw new Error(`position ${position} of the line has no revision`);
     }
-    const before = revisions[0] ?? undefined;
+    const after = servedBefore ?? undefined;
     try {
-      return { position, sandbox: await sandboxes.open(service, revision, this.#signal, before) };
+      return { position, sandbox: await sandboxes.open(service, revision, this.#signal, after) };
     } catch (error) {
       return this.#failed(position, error);
     }
