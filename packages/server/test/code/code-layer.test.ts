@@ -191,8 +191,8 @@ test("a branch that is checked out is not pushed to, but a revert can be offered
   assert.equal(origin.git("rev-parse", branch), step.action.to);
   const waiting = await code.layer.verify(step, signal);
   assert.deepEqual(waiting, {
-    ok: false,
-    differences: [`waits for the merge of ${branch} into main of offered`],
+    ok: "waiting",
+    waitsFor: `the merge of ${branch} into main of offered`,
   });
   await world.apply(step);
 

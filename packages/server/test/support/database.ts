@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,20 +29,49 @@ export async function startDatabase({
 } = {}): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString("hex")}`;
   const admin = openPool(await serverUrl(), { max: 1, onnotice: () => {} });
-  await admin.unsafe(`create database ${name}`);
-  const url = new URL(await serverUrl());
-  url.pathname = `/${name}`;
-  const db = openDatabase(url.href, { max });
-  if (migrated) await migrate(db, await readMigrations());
+  const template = migrated ? await migratedTemplate(admin) : "template1";
+  await admin.unsafe(`create database ${name} template ${template} strategy file_copy`);
+  const url = urlOf(await serverUrl(), name);
+  const db = openDatabase(url, { max });
   return {
     db,
-    url: url.href,
+    url,
     async [Symbol.asyncDispose]() {
       await db.end({ timeout: 2 });
       await admin.unsafe(`drop database if exists ${name} with (force)`);
       await admin.end({ timeout: 2 });
     },
   };
+}
+
+const templateLock = 4_715_382_903;
+
+/** A database at this program's schema, made once per server: a test's own is a copy of it. */
+async function migratedTemplate(admin: ReturnType<typeof openPool>): Promise<string> {
+  const migrations = await readMigrations();
+  const digest = createHash("sha256").update(migrations.map((each) => each.digest).join());
+  const name = `migrated_${digest.digest("hex").slice(0, 16)}`;
+  await admin`select pg_advisory_lock(${templateLock})`;
+  try {
+    const found = await admin`select from pg_database where datname = ${name} and datistemplate`;
+    if (found.length === 0) {
+      await admin.unsafe(`drop database if exists ${name} with (force)`);
+      await admin.unsafe(`create database ${name}`);
+      const db = openDatabase(urlOf(await serverUrl(), name), { max: 1 });
+      await migrate(db, migrations);
+      await db.end({ timeout: 2 });
+      await admin.unsafe(`alter database ${name} with is_template true allow_connections false`);
+    }
+  } finally {
+    await admin`select pg_advisory_unlock(${templateLock})`;
+  }
+  return name;
+}
+
+function urlOf(server: string, database: string): string {
+  const url = new URL(server);
+  url.pathname = `/${database}`;
+  return url.href;
 }
 
 let own: Promise<string> | null = null;
