@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { consumerDefaults, streamDefaults } from "../../src/layers/messages/declared.ts";
-import { ack, fetchMessages, nak, reject } from "../../src/layers/messages/desk.ts";
+import { fetchMessages } from "../../src/layers/messages/desk.ts";
 import { parseDeliveryToken } from "../../src/layers/messages/message.ts";
 import { publish } from "../../src/layers/messages/post.ts";
 import { ensureConsumer, ensureStream } from "../../src/layers/messages/registry.ts";
+import { ack, nak, reject } from "../../src/layers/messages/settle.ts";
 import {
   isPattern,
   isSubject,

@@ -49,7 +49,7 @@ for (const engine of engines) {
       await using world = await startKillable(engine);
       const { client } = world;
       await makeLane(client);
-      const count = 60;
+      const count = 40;
       const effects: string[] = [];
       const stopping = new AbortController();
       const consuming = consume(client, {
@@ -67,7 +67,7 @@ for (const engine of engines) {
           );
         }
       })();
-      for (let kill = 1; kill <= 3; kill++) {
+      for (let kill = 1; kill <= 2; kill++) {
         await until("some progress", async () => effects.length >= kill * 12, 40_000);
         await new Promise((resolve) => setTimeout(resolve, chance() * 50));
         await world.killAndRestart();

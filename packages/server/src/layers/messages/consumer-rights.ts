@@ -2,8 +2,7 @@ import type { Config } from "../../config/config.ts";
 import { Fault } from "../../fault.ts";
 import { type Actor, mayCall } from "../../http/actor.ts";
 import type { Core } from "./core.ts";
-import { requireConsumer } from "./desk.ts";
-import { ensureInbox } from "./registry.ts";
+import { ensureInbox, requireConsumer } from "./registry.ts";
 import { type ConsumerRow, listConsumers } from "./registry-store.ts";
 
 /** Agents consume from their own inbox and from those of their roles, and from nothing else. */

@@ -7,7 +7,6 @@ import type { App } from "../../http/app.ts";
 import type { Core } from "./core.ts";
 import { type DeadLetterRow, findDeadLetters } from "./dead-letter-store.ts";
 import { analyse, discard, readDeadLetter, requeue, reroute } from "./dead-letters.ts";
-import { requireConsumer } from "./desk.ts";
 import {
   analysisSchema,
   because,
@@ -17,6 +16,7 @@ import {
   deadLetterStates,
   name,
 } from "./messages-schemas.ts";
+import { requireConsumer } from "./registry.ts";
 import { listConsumers } from "./registry-store.ts";
 
 const idParams = z.strictObject({ id: z.string().min(1).max(60) });

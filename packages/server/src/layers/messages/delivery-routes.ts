@@ -5,9 +5,10 @@ import { actingAgent, nameOf } from "../../http/actor.ts";
 import type { App } from "../../http/app.ts";
 import { inboxesOf, requireConsumable } from "./consumer-rights.ts";
 import type { Core } from "./core.ts";
-import { ack, fetchMessages, nak, progress, reject, requireDeliveryKey } from "./desk.ts";
+import { fetchMessages } from "./desk.ts";
 import type { DeliveryKey } from "./message.ts";
 import { deliverySchema, failedSchema, name } from "./messages-schemas.ts";
+import { ack, nak, progress, reject, requireDeliveryKey } from "./settle.ts";
 
 const fetchSchema = z.strictObject({
   max: z.number().int().min(1).max(100).default(1),

@@ -10,8 +10,8 @@ import type { ChangeId } from "../../ids.ts";
 import { recordChanges } from "../../ledger/ledger-store.ts";
 import { newChangeId } from "../../world.ts";
 import type { Core } from "./core.ts";
-import { requireConsumer } from "./desk.ts";
 import { putBack } from "./pending-store.ts";
+import { requireConsumer } from "./registry.ts";
 import { addHold, endRests, removeHolds } from "./registry-store.ts";
 import { tellEngine } from "./tell-engine.ts";
 

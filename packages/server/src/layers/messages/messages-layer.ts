@@ -19,8 +19,8 @@ import {
 import type { Core } from "./core.ts";
 import { findDeadLetters, lockDeadLetter, recordRequeue } from "./dead-letter-store.ts";
 import { bringBack } from "./dead-letters.ts";
-import { requireConsumer } from "./desk.ts";
 import { holdConsumer, releaseConsumer } from "./holds.ts";
+import { requireConsumer } from "./registry.ts";
 import { type ConsumerRow, countConsumer, listConsumers } from "./registry-store.ts";
 
 /** What dies of the damage itself; what was oversized, malformed or rejected stays dead. */

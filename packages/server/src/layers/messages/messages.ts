@@ -10,7 +10,7 @@ import type { World } from "../../world.ts";
 import type { Layer } from "../layer.ts";
 import type { PutPart } from "./claim-check.ts";
 import type { Core } from "./core.ts";
-import { admitArrivals, giveBack } from "./desk.ts";
+import { admitArrivals } from "./desk.ts";
 import { createDirectory } from "./directory.ts";
 import { createEmbeddedEngine } from "./embedded-engine.ts";
 import type { MessageEngine } from "./engine.ts";
@@ -25,6 +25,7 @@ import {
   listConsumers,
   listStreams,
 } from "./registry-store.ts";
+import { giveBack } from "./settle.ts";
 import { createWaiters } from "./waiters.ts";
 
 export interface MessagesDeps {

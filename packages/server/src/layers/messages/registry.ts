@@ -9,6 +9,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
+import type { Query } from "../../store/database.ts";
 import type { Core } from "./core.ts";
 import {
   agentInbox,
@@ -19,7 +20,7 @@ import {
   requireEngineName,
   roleInbox,
 } from "./declared.ts";
-import { listConsumers, saveConsumer, saveStream } from "./registry-store.ts";
+import { type ConsumerRow, listConsumers, saveConsumer, saveStream } from "./registry-store.ts";
 import { fits, overlap, requirePattern } from "./subject.ts";
 
 export async function ensureStream(
@@ -130,4 +131,17 @@ export async function ensureInbox(
     consumer: consumer?.name ?? inbox.consumer,
     subject: fits(inbox.subject, subjects) ? inbox.subject : (subjects[0] ?? inbox.subject),
   };
+}
+
+export async function requireConsumer(
+  core: Pick<Core, "db">,
+  name: string,
+  within: Query = core.db,
+): Promise<ConsumerRow> {
+  const [consumer] = await listConsumers(within, { name });
+  if (consumer !== undefined) return consumer;
+  throw new Fault(
+    "not_found",
+    `There is no consumer ${name.slice(0, 100)}: list them with \`lastgood messages consumers\`.`,
+  );
 }

@@ -17,7 +17,7 @@ import { Fault } from "../../../fault.ts";
 export const ownMark = "Made by Lastgood";
 
 /** Room for our own headers in the server's limit of one message. */
-const headerRoom = 512;
+export const headerRoom = 512;
 /**
  * JetStream sets `max_bytes` aside at once: inboxes of 5 GB each would fill a disk that they never use.
  * A larger limit than this is therefore not given to the server: our sweep keeps the stream within it.

@@ -2,11 +2,12 @@
  * What the server gave up on by itself: told by its advisories where they reached us, and found by
  * comparing its books with ours where they did not (an advisory is sent once, and may be lost).
  */
-import { AckPolicy, type ConsumerInfo, DeliverPolicy } from "@nats-io/jetstream";
+import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { z } from "zod";
 import type { Dropped, Overdue } from "../engine.ts";
 import { asking, type NatsLink, requestMs } from "./nats-link.ts";
+import { consumerInfo } from "./nats-make.ts";
 import { type PulledMessage, pull } from "./nats-pull.ts";
 
 const stream = "LASTGOOD_ADVISORIES";
@@ -24,7 +25,6 @@ const advisorySchema = z.object({
 
 export interface SweepDeps {
   readonly link: NatsLink;
-  consumerInfo(stream: string, name: string): Promise<ConsumerInfo | null>;
   readonly overdue: readonly Overdue[];
   report(dropped: Dropped): Promise<void>;
   readonly signal: AbortSignal;
@@ -86,9 +86,9 @@ function parse(payload: Buffer): unknown {
  */
 async function compareBooks(
   { name, stream, seqs }: Overdue,
-  { consumerInfo, report }: SweepDeps,
+  { link, report }: SweepDeps,
 ): Promise<void> {
-  const info = await consumerInfo(stream, name);
+  const info = await consumerInfo(link, stream, name);
   for (const seq of seqs) {
     const settled = info !== null && seq <= info.ack_floor.stream_seq;
     const forgotten =
