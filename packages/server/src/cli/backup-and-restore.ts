@@ -1,4 +1,5 @@
 /** What `lastgood backup` and `lastgood restore` run: on the store itself, with or without a server. */
+import { recordBackup } from "../coverage/coverage-store.ts";
 import { verifyAllChains } from "../layers/state/chains.ts";
 import { readOwnBuild } from "../own-build.ts";
 import { attachStore } from "../store/attach.ts";
@@ -16,7 +17,10 @@ export async function backUp(place: StorePlace, folder: string): Promise<Manifes
   const { version } = await readOwnBuild();
   const store = await attachStore(place);
   try {
-    return await backup({ db: store.db, folder, version, now: new Date() });
+    const manifest = await backup({ db: store.db, folder, version, now: new Date() });
+    // For `lastgood doctor`, which says when the last one is too old.
+    await recordBackup(store.db, new Date(manifest.madeAt));
+    return manifest;
   } finally {
     await store.close();
   }
