@@ -37,6 +37,7 @@ import {
   lastExposure,
   markKnownGood,
   putDecision,
+  putSuspects,
 } from "./triage-store.ts";
 
 export interface ConcludeDeps extends MoveDeps {
@@ -87,6 +88,8 @@ export async function conclude(
         recovery,
       },
     });
+    const { rows, assessment } = finding.weighing;
+    await putSuspects(tx, id, rows, assessment.none, decision.at);
     await putDecision(tx, id, incident.service, decision, recovery);
     if (decision.would === "run") await markKnownGood(tx, id, finding.knownGood);
     if (permitted.drift) await tellDrift(tx, deps, id, judgement);

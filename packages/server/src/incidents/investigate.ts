@@ -97,23 +97,27 @@ export async function investigate(
   };
   const thresholds = config.triage;
   const isPlain = () => weigh(board).judge(thresholds, false).rung === "act";
-  const record = oneAtATime(async () => {
+  const record = async () => {
     const { rows, assessment } = weigh(board);
     await db.begin(async (tx) => {
       await requireLease(tx, lease);
       await putSuspects(tx, incident.id, rows, assessment.none, world.now());
     });
-  });
+  };
 
   await observe(deps, incident, board, symptoms);
   await record();
   await tellSuspects(deps, incident, suspected);
-  const learned = async () => {
-    await record();
+  const learned = () => {
     if (isPlain()) over.abort();
   };
   const sides = await Promise.allSettled([
-    untilOver(over, () => observeUntil(deps, incident, board, symptoms, signal, learned)),
+    untilOver(over, () =>
+      observeUntil(deps, incident, board, symptoms, signal, async () => {
+        learned();
+        await record();
+      }),
+    ),
     untilOver(over, async () => {
       await rerunLines(deps, incident, board, lease, signal, learned);
       if (isPlain()) return;
@@ -123,24 +127,9 @@ export async function investigate(
   const broken = sides.find((side) => side.status === "rejected");
   if (broken !== undefined) throw broken.reason;
   stopping.throwIfAborted();
-  await record();
   const weighing = weigh(board);
   const judgement = weighing.judge(thresholds, true);
   return { symptoms, suspected, weighing, judgement, knownGood: goodBefore(board, judgement) };
-}
-
-/** Never runs `work` twice at once; whoever asks while it waits for its turn shares that turn. */
-function oneAtATime(work: () => Promise<void>): () => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  let waiting: Promise<void> | null = null;
-  return () => {
-    waiting ??= last.then(() => {
-      waiting = null;
-      return work();
-    });
-    last = waiting.catch(() => {});
-    return waiting;
-  };
 }
 
 /** Runs one side of the investigation; when it ends, or breaks, so does the other. */
@@ -194,6 +183,10 @@ async function observe(
     .filter((symptom) => symptom.service === service)
     .slice(0, symptomsCompared);
   const moments = [...new Set(board.suspected.map((each) => each.exposedAt.getTime()))];
+  const reported = await signals.reporters(
+    service,
+    new Date(Math.min(...moments, onset.getTime())),
+  );
   for (const moment of moments.slice(0, exposuresObserved)) {
     const exposedAt = new Date(moment);
     const contrasts = await Promise.all(
@@ -201,7 +194,7 @@ async function observe(
     );
     const contrast = meanOf(contrasts.filter((each) => each !== null));
     if (contrast !== null) board.contrasts.set(moment, contrast);
-    board.reporters.set(moment, await signals.reporters(service, exposedAt));
+    if (reported > 0) board.reporters.set(moment, await signals.reporters(service, exposedAt));
   }
   const failing = symptoms.map((each) => each.service);
   const peers = peersOf(configuration.current(), failing, board.suspected);
@@ -225,7 +218,7 @@ async function rerunLines(
   board: EvidenceBoard,
   lease: Lease,
   signal: AbortSignal,
-  learned: () => Promise<void>,
+  learned: () => void,
 ): Promise<void> {
   const { configuration } = deps;
   const { lines, without } = await linesOf(
@@ -237,7 +230,7 @@ async function rerunLines(
   for (const reason of without) await tellRerun(deps, incident, reason);
   const starts = await Promise.all(lines.map((work) => startOf(deps, incident, board, work)));
   for (const { work, line } of starts) board.reruns.set(work, line);
-  await learned();
+  learned();
   for (const { work, line } of starts) {
     if (signal.aborted) return;
     const end = await rerun({
@@ -254,7 +247,7 @@ async function rerunLines(
           await putRerun(tx, incident.id, work.repository, run);
         });
         board.reruns.set(work, withRun(board.reruns.get(work) ?? line, position, run.outcome));
-        await learned();
+        learned();
       },
     });
     if (end.why === "no-sandbox") await tellRerun(deps, incident, end.says);
