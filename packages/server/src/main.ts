@@ -17,6 +17,8 @@ import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { createApp } from "./http/server.ts";
 import type { RecoveryId } from "./ids.ts";
+import { calmAmong } from "./incidents/calm.ts";
+import { startCheckHabits } from "./incidents/check-habits.ts";
 import { createIncidents, type Incidents } from "./incidents/incidents.ts";
 import { signalSourceOf } from "./incidents/signal-source.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
@@ -278,6 +280,13 @@ async function openResponse(
   });
   closing.add(() => incidents.stop());
   moved.subscribe(incidents.recoveryMoved);
+  const habits = startCheckHabits({
+    ...ground,
+    sandboxes,
+    calm: async () =>
+      calmAmong(await runtime.services.list(), signals.status(null).rules, ground.world.now()),
+  });
+  closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
   return { notify, recoveries, incidents };
 }

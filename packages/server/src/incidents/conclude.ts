@@ -224,6 +224,8 @@ export async function handOver(deps: ConcludeDeps, { incident }: Stored): Promis
       `everything automatic is frozen: ${freeze.reason}`,
     );
   }
+  // A person has what it would move in hand: the next turn asks again, and the page is due meanwhile.
+  if ((await takenBy(deps, thingsOf(recovery.plan.steps))) !== null) return;
   try {
     await deps.recoveries.run(id, recovery.digest, ownName);
   } catch (error) {
@@ -351,14 +353,4 @@ function sayInnocents(
 /** A change that a person decided on: nothing automatic goes back past it. */
 function isPersons(agent: string): boolean {
   return agent.startsWith("token:");
-}
-
-/** Everything that an incident's taking stops automation on, as services. */
-export function servicesOf(
-  config: Parameters<typeof reachedFrom>[0],
-  incident: Incident,
-  symptoms: Finding["symptoms"],
-): readonly string[] {
-  const named = [incident.service, ...symptoms.map(({ service }) => service)];
-  return [...new Set(named)].filter((service) => Object.hasOwn(config.services, service));
 }

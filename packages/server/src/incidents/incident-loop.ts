@@ -71,7 +71,7 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
       const busy = [...underWay.keys()].filter((key) => key.startsWith("investigate")).length;
       if (kind === "contradiction" || busy >= investigationsMax) continue;
       begin(`investigate ${id}`, signal, async () => {
-        if (await lookInto(deps, id, signal)) loop.wake();
+        await lookInto({ ...deps, concluded: () => loop.wake() }, id, signal);
       });
     }
     for (const stored of await incidentsIn(db, ["decided", "frozen"])) {
@@ -105,15 +105,15 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
   };
 }
 
-/** One investigation, from the lease to the decision. False when another process has it. */
+/** One investigation, from the lease to the decision. */
 async function lookInto(
-  deps: IncidentLoopDeps,
+  deps: IncidentLoopDeps & { concluded(): void },
   id: IncidentId,
   stopping: AbortSignal,
-): Promise<boolean> {
+): Promise<void> {
   const { db, holder } = deps;
   const lease = await takeLease(db, `incident:${id}`, holder, leaseMs);
-  if (lease === null) return false;
+  if (lease === null) return;
   const lost = new AbortController();
   const renewal = setInterval(() => {
     takeLease(db, lease.name, holder, leaseMs).then(
@@ -134,12 +134,17 @@ async function lookInto(
         : null,
     );
     const { incident } = stored;
-    if (incident.state !== "investigating") return true;
+    if (incident.state !== "investigating") return;
     const signal = AbortSignal.any([stopping, lost.signal]);
     const finding = await investigate(deps, incident, lease, signal);
-    signal.throwIfAborted();
-    await conclude(deps, id, finding, lease);
-    return true;
+    try {
+      signal.throwIfAborted();
+      await conclude(deps, id, finding, lease);
+      // The recovery need not wait until the last sandbox is gone.
+      deps.concluded();
+    } finally {
+      await finding.closed;
+    }
   } finally {
     clearInterval(renewal);
     await releaseLease(db, lease).catch(() => {});

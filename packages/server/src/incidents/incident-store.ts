@@ -89,6 +89,11 @@ export async function incidentsIn(
   return rows.map(toStored);
 }
 
+export async function isAnyOpen(db: Query): Promise<boolean> {
+  const rows = await db`select 1 from incidents where state <> 'closed' limit 1`;
+  return rows.length > 0;
+}
+
 /** High incidents that were to be contained by now. */
 export async function pagesDue(db: Query, now: Date): Promise<readonly Stored[]> {
   const rows = await db<Row[]>`

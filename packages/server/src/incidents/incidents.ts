@@ -22,7 +22,8 @@ import { type Pace, usualPace } from "./investigate.ts";
 import type { Barred, Contradiction, ReplaySamples } from "./neighbours.ts";
 import { notice, symptomOf } from "./notice.ts";
 import { followRecovery } from "./recovery-moves.ts";
-import { takenBy, tellBarred } from "./takeover.ts";
+import { takenBy } from "./taken.ts";
+import { tellBarred } from "./takeover.ts";
 
 export interface IncidentsDeps
   extends Omit<IncidentLoopDeps, "holder" | "quietMs" | "turnMs" | "pace"> {

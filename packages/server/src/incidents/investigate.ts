@@ -54,6 +54,8 @@ export interface Finding {
   readonly judgement: Judgement;
   /** Revisions that lie before the convicted one: the check's runs there tell its flake rate. */
   readonly knownGood: readonly string[];
+  /** When the last sandbox of its reruns is gone. */
+  readonly closed: Promise<void>;
 }
 
 /** How long to wait for what only time tells. */
@@ -95,6 +97,7 @@ export async function investigate(
     onset,
     slackMs: slackOf(config, service),
   };
+  const closing: Promise<void>[] = [];
   const thresholds = config.triage;
   const isPlain = () => weigh(board).judge(thresholds, false).rung === "act";
   const record = async () => {
@@ -119,17 +122,23 @@ export async function investigate(
       }),
     ),
     untilOver(over, async () => {
-      await rerunLines(deps, incident, board, lease, signal, learned);
+      await rerunLines(deps, incident, board, lease, signal, { learned, closing });
       if (isPlain()) return;
       await waitForRest(board, deps.pace, over.signal, AbortSignal.any([stopping, deadline]));
     }),
   ]);
   const broken = sides.find((side) => side.status === "rejected");
-  if (broken !== undefined) throw broken.reason;
-  stopping.throwIfAborted();
+  const closed = Promise.all(closing).then(() => {});
+  // The caller awaits it once the decision is on record.
+  closed.catch(() => {});
+  if (broken !== undefined || stopping.aborted) {
+    await closed;
+    throw broken?.reason ?? stopping.reason;
+  }
   const weighing = weigh(board);
   const judgement = weighing.judge(thresholds, true);
-  return { symptoms, suspected, weighing, judgement, knownGood: goodBefore(board, judgement) };
+  const knownGood = goodBefore(board, judgement);
+  return { symptoms, suspected, weighing, judgement, knownGood, closed };
 }
 
 /** Runs one side of the investigation; when it ends, or breaks, so does the other. */
@@ -218,7 +227,7 @@ async function rerunLines(
   board: EvidenceBoard,
   lease: Lease,
   signal: AbortSignal,
-  learned: () => void,
+  { learned, closing }: { learned: () => void; closing: Promise<void>[] },
 ): Promise<void> {
   const { configuration } = deps;
   const { lines, without } = await linesOf(
@@ -250,6 +259,7 @@ async function rerunLines(
         learned();
       },
     });
+    closing.push(end.closed);
     if (end.why === "no-sandbox") await tellRerun(deps, incident, end.says);
   }
 }

@@ -2,7 +2,8 @@
  * Runs a service's check along a line of revisions, in sandboxes, until it is known which one first
  * fails, or nothing more can be learned, or the time is up.
  *
- *   N1. At most `lanes` sandboxes are open at a time, each in a lane of its own; all are closed at the end.
+ *   N1. At most `lanes` sandboxes are at work at a time, each in a lane of its own. All are closed by
+ *       `closed`, which nobody who only wants the answer has to wait for.
  *   N2. A lane stays in its sandbox while that teaches more for its cost than opening another would.
  *   N3. Every run is handed to `onRun` before the next one is chosen: a restart repeats none.
  *   N4. A sandbox that cannot be opened at all says nothing of its revision; the second failure ends it.
@@ -28,6 +29,8 @@ export interface RerunEnd {
   readonly line: Line;
   readonly why: "settled" | "learned-all" | "time" | "no-sandbox";
   readonly says: string;
+  /** When every sandbox is gone. */
+  readonly closed: Promise<void>;
 }
 
 const lanes = 2;
@@ -39,8 +42,12 @@ export async function rerun(request: RerunRequest): Promise<RerunEnd> {
   const board = new Board(request);
   const ended = await Promise.allSettled(Array.from({ length: lanes }, () => board.runLane()));
   const broken = ended.find((each) => each.status === "rejected");
-  if (broken !== undefined) throw broken.reason;
-  return board.end();
+  const closed = board.closed();
+  // Whoever awaits it hears of a failure; until then it is nobody's unhandled rejection.
+  closed.catch(() => {});
+  if (broken === undefined) return { ...board.end(), closed };
+  await closed;
+  throw broken.reason;
 }
 
 interface Held {
@@ -56,6 +63,7 @@ class Board {
   #line: Line;
   #runs = 0;
   readonly #failures: string[] = [];
+  readonly #closing: Promise<void>[] = [];
   /** Positions at which a lane is at work now. */
   readonly #underWay = new Set<number>();
   /** Resolved and renewed whenever a lane learned something: an idle lane looks again then. */
@@ -70,7 +78,6 @@ class Board {
 
   async runLane(): Promise<void> {
     let held: Held | null = null;
-    const closing: Promise<void>[] = [];
     try {
       while (!this.#signal.aborted) {
         const position = this.#choose(held?.position ?? null);
@@ -81,7 +88,7 @@ class Board {
         }
         this.#underWay.add(position);
         if (held !== null && held.position !== position) {
-          closing.push(closeSandbox(held.sandbox));
+          this.#close(held);
           held = null;
         }
         held ??= await this.#open(position);
@@ -92,12 +99,15 @@ class Board {
     } finally {
       this.#over.abort();
       this.#learned.resolve();
-      if (held !== null) closing.push(closeSandbox(held.sandbox));
-      await Promise.all(closing);
+      if (held !== null) this.#close(held);
     }
   }
 
-  end(): RerunEnd {
+  async closed(): Promise<void> {
+    await Promise.all(this.#closing);
+  }
+
+  end(): Omit<RerunEnd, "closed"> {
     const line = this.#line;
     if (isSettled(line, believe(line))) {
       return { line, why: "settled", says: "the reruns agree" };
@@ -110,6 +120,12 @@ class Board {
       return { line, why: "time", says: "the time for reruns was up" };
     }
     return { line, why: "learned-all", says: "further reruns would teach nothing" };
+  }
+
+  #close({ sandbox }: Held): void {
+    const closing = Promise.resolve(sandbox[Symbol.asyncDispose]());
+    closing.catch(() => {});
+    this.#closing.push(closing);
   }
 
   #isOver(): boolean {
@@ -172,8 +188,4 @@ class Board {
     this.#line = withRun(this.#line, position, "cannot-tell");
     return null;
   }
-}
-
-async function closeSandbox(sandbox: Sandbox): Promise<void> {
-  await sandbox[Symbol.asyncDispose]();
 }

@@ -2,14 +2,12 @@
  * What people do to incidents: take one, say that it is put right, give it back, close it; and freeze or
  * thaw everything automatic. Each act is in the timeline and in the audit, under the person's name.
  */
-import { carriersOf, type Thing } from "../config/graph.ts";
 import { Fault } from "../fault.ts";
 import { audit } from "../http/audit.ts";
 import type { IncidentId, ServiceName } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Recoveries } from "../recovery/recovery.ts";
 import type { Query } from "../store/database.ts";
-import { servicesOf } from "./conclude.ts";
 import { type Freeze, putFreeze, readFreeze } from "./freeze.ts";
 import {
   beginInvestigation,
@@ -26,6 +24,7 @@ import { incidentsIn, requireIncident, type Stored, symptomsOf } from "./inciden
 import { type MoveDeps, moveFresh, type Told } from "./moves.ts";
 import type { Barred, SignalSource, WriteUps } from "./neighbours.ts";
 import { announce } from "./recovery-moves.ts";
+import { servicesOf } from "./taken.ts";
 
 export interface TakeoverDeps extends MoveDeps {
   readonly recoveries: Recoveries;
@@ -213,28 +212,6 @@ export async function runProof(deps: TakeoverDeps, { incident }: Stored): Promis
 
 export function isWell(state: ReturnType<SignalSource["stateOf"]>): boolean {
   return state === "well" || state === "gone";
-}
-
-/** Who holds the thing (or a service that carries it): the incident and the person; null when free. */
-export async function takenBy(
-  { db, configuration }: MoveDeps,
-  things: readonly Thing[],
-): Promise<{ readonly incident: IncidentId; readonly by: string } | null> {
-  const config = configuration.current();
-  const services = new Set(
-    things.flatMap((thing) =>
-      Object.hasOwn(config.services, thing.target) && thing.layer === "runtime"
-        ? [thing.target]
-        : carriersOf(config, thing),
-    ),
-  );
-  for (const { incident } of await incidentsIn(db, ["taken"])) {
-    if (incident.state !== "taken") continue;
-    const held = servicesOf(config, incident, await symptomsOf(db, incident.id));
-    if (held.some((service) => services.has(service)))
-      return { incident: incident.id, by: incident.by };
-  }
-  return null;
 }
 
 /** Stops everything automatic at once, until `thaw`. */

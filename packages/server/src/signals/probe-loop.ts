@@ -8,7 +8,7 @@
  *   P2. A hanging service still gives bad samples at the probe's pace. The slo is missed the moment it has
  *       passed, not when the answer comes; and at each skipped turn a silence longer than the slo is a bad
  *       sample of it, a silence longer than the timeout a bad sample of the probe itself.
- *   P3. A probe that saw something bad looks closer: every 200 ms until 20 answers in a row are good. So
+ *   P3. A probe that saw something bad looks closer: every 100 ms until 20 answers in a row are good. So
  *       does one whose service is being put back. When all is well the declared pace is all it takes.
  *   P4. A sample's time is when its request began.
  */
@@ -35,7 +35,7 @@ export interface ProbeLoopDeps {
   take(samples: readonly Sample[]): void;
 }
 
-const closerEveryMs = 200;
+const closerEveryMs = 100;
 const goodInARowMin = 20;
 
 export function createProbeLoop({ world, take, monotonicMs }: ProbeLoopDeps): ProbeLoop {

@@ -65,7 +65,7 @@ test("twenty fresh good samples at the old median are the baseline again", async
   await new Promise(setImmediate);
   world.feed(25, { signal: reads, value: 13 });
   const verified = await verification;
-  assert.ok(verified.ok, JSON.stringify(verified));
+  assert.ok(verified.ok === true, JSON.stringify(verified));
   assert.match(verified.observed.join("\n"), /latency: holds at 100.0 % over 25 fresh samples/);
   assert.match(verified.observed.join("\n"), /median of reads_latency_ms 13, 12 before the onset/);
 });

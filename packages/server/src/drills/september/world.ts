@@ -92,7 +92,10 @@ function composeOf(port: number, databaseUrl: string): string {
         ports: [`${port}:${port}`],
         depends_on: ["postgres"],
         environment: { DATABASE_URL: databaseUrl },
-        healthcheck: { test: ["CMD", "curl", "-f", `http://localhost:${port}/health`] },
+        healthcheck: {
+          test: ["CMD", "curl", "-f", `http://localhost:${port}/health`],
+          timeout: "1s",
+        },
         labels: {
           "lastgood.repository": "./repositories/content-api",
           "lastgood.probe": "/articles",

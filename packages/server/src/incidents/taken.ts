@@ -1,0 +1,60 @@
+import type { Config } from "../config/config.ts";
+import { carriersOf, type Thing } from "../config/graph.ts";
+import type { IncidentId } from "../ids.ts";
+import type { Step } from "../layers/layer.ts";
+import type { Incident, Symptom } from "./incident.ts";
+import { incidentsIn, symptomsOf } from "./incident-store.ts";
+import type { MoveDeps } from "./moves.ts";
+
+/** The services whose automation stops when the incident is taken. */
+export function servicesOf(
+  config: Config,
+  incident: Incident,
+  symptoms: readonly Symptom[],
+): readonly string[] {
+  const named = [incident.service, ...symptoms.map(({ service }) => service)];
+  return [...new Set(named)].filter((service) => Object.hasOwn(config.services, service));
+}
+
+/** What a plan would put back, as things of the declared graph. */
+export function thingsOf(steps: readonly Step[]): readonly Thing[] {
+  return steps.flatMap((step): readonly Thing[] => {
+    switch (step.layer) {
+      case "code":
+        return [{ layer: "code", target: step.action.repository }];
+      case "runtime":
+        return [{ layer: "runtime", target: step.action.service }];
+      case "state":
+        return step.action.documents.map(({ collection, id }) => ({
+          layer: "state",
+          target: `${collection}/${id}`,
+        }));
+      case "messages":
+      case "fleet":
+      case "signals":
+        return [];
+    }
+  });
+}
+
+/** Who holds the thing (or a service that carries it): the incident and the person; null when free. */
+export async function takenBy(
+  { db, configuration }: MoveDeps,
+  things: readonly Thing[],
+): Promise<{ readonly incident: IncidentId; readonly by: string } | null> {
+  const config = configuration.current();
+  const services = new Set(
+    things.flatMap((thing) =>
+      Object.hasOwn(config.services, thing.target) && thing.layer === "runtime"
+        ? [thing.target]
+        : carriersOf(config, thing),
+    ),
+  );
+  for (const { incident } of await incidentsIn(db, ["taken"])) {
+    if (incident.state !== "taken") continue;
+    const held = servicesOf(config, incident, await symptomsOf(db, incident.id));
+    if (held.some((service) => services.has(service)))
+      return { incident: incident.id, by: incident.by };
+  }
+  return null;
+}
