@@ -16,7 +16,7 @@
  *   E5. Only `stop` ends it. It outlives a killed Lastgood, and the next start finds it (E3).
  */
 import { realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
@@ -50,6 +50,8 @@ export interface EmbeddedServer {
 /** Opens the home, making what is missing; resolves when connections are answered. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedServer> {
   const account = await unprivilegedAccount();
+  // Before anything is made there; and again below, where links in the way have been followed.
+  if (account !== null) await requireReachable(dirname(resolve(options.home)), account);
   await openHome(options.home);
   const home = await realpath(options.home);
   if (account !== null) await requireReachable(home, account);

@@ -1,9 +1,9 @@
 /** The store as a whole: a locked home, a PostgreSQL of ours or of yours, at this program's schema. */
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Logger } from "pino";
 import { createClosing } from "../closing.ts";
 import { Fault } from "../fault.ts";
-import { openHome } from "./account.ts";
+import { openHome, requireReachable, unprivilegedAccount } from "./account.ts";
 import { type Db, openDatabase, requireServerVersion } from "./database.ts";
 import { type EmbeddedServer, startEmbedded } from "./embedded.ts";
 import { lockFolder } from "./folder-lock.ts";
@@ -41,6 +41,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 /** The same without touching the schema. */
 export async function openBareStore({ home, databaseUrl, log }: StoreOptions): Promise<Store> {
   const closing = createClosing();
+  const account = databaseUrl === null ? await unprivilegedAccount() : null;
+  if (account !== null) await requireReachable(dirname(resolve(home)), account);
   try {
     await openHome(home);
     const lock = await lockFolder(home);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -179,6 +179,7 @@ test("as root, a home behind a closed folder is refused and the folder is named"
     code: "bad_configuration",
     message: new RegExp(`^${closed} is closed to the account`),
   });
+  assert.deepEqual(await readdir(closed), []);
 });
 
 test("ports in use are passed over", async () => {

@@ -146,7 +146,8 @@ create table dead_letters (
   settled_because text,
   destination text
 );
-create unique index on dead_letters (consumer, stream, seq, life) where seq is not null;
+-- The message id is part of it, because a stream that somebody makes anew counts from 1 again.
+create unique index on dead_letters (consumer, stream, seq, life, message_id) where seq is not null;
 create unique index on dead_letters (sender, reason, sha256) nulls not distinct where seq is null;
 create index on dead_letters (died_at desc, id desc);
 create index on dead_letters (consumer, died_at desc);
