@@ -17,16 +17,11 @@
  *       tell" says nothing; a revision that only ever says that is left out.
  *   B5. No suspect is convicted without a pair: a failure with it and a pass without it.
  */
+import { type CheckHistory, flakeGrid, logSumExp } from "./flake.ts";
 import { clampFactor, factorMax, witnessAt } from "./suspects.ts";
 
 export const missRate = 0.01;
-export const flakeFloor = 0.01;
 const spoiltRate = 0.004;
-const brokenCheck = 0.05;
-const alwaysFails = 0.99;
-/** Before anything is known of a check: one failure and four passes, a sceptic's fifth. */
-const believedBad = 1;
-const believedGood = 4;
 /** Without a pair the factor stays just under what makes a witness. */
 const unpairedMax = 19;
 /** Clearing everybody asks for more than convicting one: a check may miss what it should see. */
@@ -51,7 +46,7 @@ export const untried: Tally = { good: 0, bad: 0, cannotTell: 0 };
 export interface Line {
   readonly tallies: readonly Tally[];
   /** How often the check passed and failed on revisions known to be good. */
-  readonly history: { readonly good: number; readonly bad: number };
+  readonly history: CheckHistory;
   /**
    * How likely each suspect was before any rerun, `weights[i - 1]` for suspect i. What is missing to 1 is
    * "none of this line".
@@ -255,41 +250,6 @@ function entropy(q: number): number {
   return q <= 0 || q >= 1 ? 0 : -q * Math.log(q) - (1 - q) * Math.log1p(-q);
 }
 
-interface FlakePoint {
-  readonly rate: number;
-  readonly logWeight: number;
-}
-
-/** Beta(1 + failures, 4 + passes) on a logarithmic grid (B1), with the check that always fails beside it. */
-function flakeGrid({ good, bad }: { readonly good: number; readonly bad: number }) {
-  const points: FlakePoint[] = [];
-  const steps = 48;
-  for (let k = 0; k < steps; k++) {
-    const rate = flakeFloor * (0.95 / flakeFloor) ** (k / (steps - 1));
-    points.push({
-      rate,
-      logWeight:
-        (believedBad + bad) * Math.log(rate) + (believedGood + good - 1) * Math.log1p(-rate),
-    });
-  }
-  // The prior is normalised before the history is, so that the history also tells a broken check.
-  const logPrior = logSumExp(
-    points.map(({ rate }) => believedBad * Math.log(rate) + (believedGood - 1) * Math.log1p(-rate)),
-  );
-  const flaky = points.map(({ rate, logWeight }) => ({
-    rate,
-    logWeight: logWeight - logPrior + Math.log1p(-brokenCheck),
-  }));
-  const broken = {
-    rate: alwaysFails,
-    logWeight:
-      Math.log(brokenCheck) + bad * Math.log(alwaysFails) + good * Math.log1p(-alwaysFails),
-  };
-  const all = [...flaky, broken];
-  const total = logSumExp(all.map((each) => each.logWeight));
-  return all.map((each) => ({ ...each, logWeight: each.logWeight - total }));
-}
-
 /** Whether B2 applies: never to the parent of the first, nor to what is served and fails in production. */
 function mayBeSpoilt(p: number, count: number): boolean {
   return p > 0 && p < count;
@@ -310,10 +270,4 @@ function failsIfGood(tally: Tally, rate: number, p: number, count: number): numb
     tally.bad * Math.log1p(-missRate) + tally.good * Math.log(missRate) + Math.log(spoiltRate);
   const share = 1 / (1 + Math.exp(flaky - spoilt));
   return share * (1 - missRate) + (1 - share) * rate;
-}
-
-function logSumExp(logs: readonly number[]): number {
-  const top = logs.reduce((most, each) => Math.max(most, each), Number.NEGATIVE_INFINITY);
-  if (top === Number.NEGATIVE_INFINITY) return top;
-  return top + Math.log(logs.reduce((sum, each) => sum + Math.exp(each - top), 0));
 }

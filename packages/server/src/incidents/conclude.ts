@@ -8,7 +8,6 @@
  */
 import type { Logger } from "pino";
 import { authoritySchema } from "../config/config.ts";
-import type { reachedFrom } from "../config/graph.ts";
 import { Fault, faults } from "../fault.ts";
 import type { AgentName, IncidentId, ServiceName } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
@@ -19,21 +18,13 @@ import { type Lease, requireLease } from "../store/lease.ts";
 import { type Judgement, type Permit, percent, permit } from "./act-ladder.ts";
 import { readFreeze } from "./freeze.ts";
 import { slackOf, upstreamOf } from "./gather.ts";
-import {
-  beginInvestigation,
-  type Decided,
-  type Decision,
-  decide,
-  freezeIncident,
-  type Incident,
-} from "./incident.ts";
+import { type Decision, decide, freezeIncident, type Incident } from "./incident.ts";
 import { moveIncident, requireIncident, type Stored } from "./incident-store.ts";
 import type { Finding } from "./investigate.ts";
 import { modeOf, touchedBy } from "./modes.ts";
-import { callPerson, type MoveDeps, move, moveFresh, ownName } from "./moves.ts";
+import { callPerson, type MoveDeps, move, ownName } from "./moves.ts";
 import {
   automaticRecoveries,
-  decisionCount,
   lastExposure,
   markKnownGood,
   putDecision,
@@ -53,7 +44,6 @@ export const ownAuthority = authoritySchema.parse({
 });
 
 const planTriesMax = 3;
-const lookedAgainMax = 3;
 
 /** Records what is to be done about the finding. Returns the incident as it then stands. */
 export async function conclude(
@@ -200,93 +190,6 @@ async function hasDrifted(
   const last = await lastExposure(db, upstreamOf(config, service));
   const ageMs = last === null ? 0 : onset.getTime() + slackOf(config, service) - last.getTime();
   return ageMs > config.triage.freshFor;
-}
-
-/**
- * Hands what was decided to the recovery room. Safe to repeat: called until the recovery has begun. Where
- * two processes do it at once, the recovery room lets one of them begin it.
- */
-export async function handOver(deps: ConcludeDeps, { incident }: Stored): Promise<void> {
-  if (incident.state !== "decided" && incident.state !== "frozen") return;
-  const { decision, recovery: id } = incident;
-  if (decision === null || id === null) return;
-  const recovery = await deps.recoveries.find(id);
-  if (recovery?.state !== "planned") return;
-  if (decision.act !== "run" || incident.state === "frozen") {
-    await deps.recoveries.awaitApproval(id, decision.because.join("; "));
-    return;
-  }
-  const freeze = await readFreeze(deps.db);
-  if (freeze !== null) {
-    return await stopForPerson(
-      deps,
-      incident.id,
-      `everything automatic is frozen: ${freeze.reason}`,
-    );
-  }
-  // A person has what it would move in hand: the next turn asks again, and the page is due meanwhile.
-  if ((await takenBy(deps, thingsOf(recovery.plan.steps))) !== null) return;
-  try {
-    await deps.recoveries.run(id, recovery.digest, ownName);
-  } catch (error) {
-    await notRun(deps, incident, error);
-  }
-}
-
-/** Why a recovery could not begin decides what follows: wait, look again, or call a person. */
-async function notRun(deps: ConcludeDeps, incident: Decided, error: unknown): Promise<void> {
-  if (!(error instanceof Fault)) throw error;
-  const { code, message } = error;
-  // Another recovery moves the target: the next turn tries again, and the page is due if it takes long.
-  if (faults[code].retry === "later") return;
-  const recovery =
-    incident.recovery === null ? null : await deps.recoveries.find(incident.recovery);
-  // Another process handed it over first.
-  if (recovery !== null && recovery.state !== "planned") return;
-  if (code === "plan_stale" && (await decisionCount(deps.db, incident.id)) < lookedAgainMax) {
-    await moveFresh(deps, incident.id, ({ incident: now }) =>
-      now.state === "decided"
-        ? {
-            next: beginInvestigation(now),
-            told: { actor: ownName, event: "incident.looked-at-again", text: message },
-          }
-        : null,
-    );
-    return;
-  }
-  await stopForPerson(deps, incident.id, message, true);
-}
-
-/** Freezes the incident where it stands and calls a person. */
-export async function stopForPerson(
-  deps: MoveDeps,
-  id: IncidentId,
-  because: string,
-  always = false,
-): Promise<void> {
-  await moveFresh(
-    deps,
-    id,
-    ({ incident }) => {
-      switch (incident.state) {
-        case "opened":
-        case "investigating":
-        case "decided":
-        case "contained":
-        case "restored":
-        case "mended":
-          return {
-            next: freezeIncident(incident, because),
-            told: { actor: ownName, event: "incident.frozen", text: because },
-          };
-        default:
-          return null;
-      }
-    },
-    async (tx, moved) => {
-      await callPerson(tx, deps, moved, because, { always });
-    },
-  );
 }
 
 async function tellDrift(

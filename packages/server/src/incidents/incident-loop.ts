@@ -16,7 +16,8 @@ import type { Logger } from "pino";
 import type { IncidentId } from "../ids.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { releaseLease, takeLease } from "../store/lease.ts";
-import { type ConcludeDeps, conclude, handOver } from "./conclude.ts";
+import { type ConcludeDeps, conclude } from "./conclude.ts";
+import { handOver } from "./hand-over.ts";
 import { beginInvestigation, close, type Incident, recoveryOf } from "./incident.ts";
 import {
   incidentsIn,

@@ -25,6 +25,7 @@ import {
 } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 import type { AgentName, ChangeId, IncidentId, RecoveryId } from "../ids.ts";
+import { graver } from "./severity.ts";
 
 export interface Symptom {
   readonly service: string;
@@ -256,26 +257,8 @@ export function close(
   };
 }
 
-const ranks: Readonly<Record<Severity, number>> = { low: 0, high: 1, critical: 2 };
-
-/** The graver of the two (I4). */
-export function graver(one: Severity, other: Severity): Severity {
-  return ranks[other] > ranks[one] ? other : one;
-}
-
 export function raiseSeverity<T extends Incident>(incident: T, to: Severity): T {
   return { ...incident, severity: graver(incident.severity, to) };
-}
-
-/** What the rules say, raised by impact: two customer-facing services failing are never low. */
-export function severityOf(
-  symptoms: readonly Pick<Symptom, "service" | "severity" | "customerFacing">[],
-): Severity {
-  const said = symptoms.map((each) => each.severity).reduce(graver, "low");
-  const facing = new Set(
-    symptoms.filter((each) => each.customerFacing).map((each) => each.service),
-  );
-  return facing.size >= 2 ? graver(said, "high") : said;
 }
 
 /** By which a regression is told from another: the same one never opens a second incident. */

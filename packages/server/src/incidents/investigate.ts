@@ -11,11 +11,9 @@
  *   V2. What was rerun is in the store before it counts, so a restart repeats none of it.
  *   V3. Bounded by `splitWithin`; a bundle counts as one only when that time did not split it.
  */
-import type { Configuration } from "../config/config.ts";
 import type { Mirrors } from "../git/mirror.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Sandboxes } from "../sandbox/sandbox.ts";
-import type { Db } from "../store/database.ts";
 import { type Lease, requireLease } from "../store/lease.ts";
 import type { World } from "../world.ts";
 import type { Judgement } from "./act-ladder.ts";
@@ -27,23 +25,20 @@ import {
   type Weighing,
   weigh,
 } from "./evidence-board.ts";
-import { gather, type LineWork, linesOf, peersOf, type Suspected, slackOf } from "./gather.ts";
+import { gather, type LineWork, linesOf, type Suspected, slackOf } from "./gather.ts";
 import type { Investigating, Symptom } from "./incident.ts";
-import { showingAround, symptomsOf } from "./incident-store.ts";
+import { symptomsOf } from "./incident-store.ts";
 import { ownName } from "./moves.ts";
-import type { Contrast, SignalSource } from "./neighbours.ts";
+import { type ObserveDeps, observe, observeUntil } from "./observe.ts";
+import { type Pace, pause } from "./pace.ts";
 import { rerun } from "./reruns.ts";
 import { witnessAt } from "./suspects.ts";
 import { checkHistory, putRerun, putSuspects, rerunsOf } from "./triage-store.ts";
 
-export interface InvestigateDeps {
-  readonly db: Db;
+export interface InvestigateDeps extends ObserveDeps {
   readonly world: World;
-  readonly configuration: Configuration;
-  readonly signals: SignalSource;
   readonly mirrors: Mirrors;
   readonly sandboxes: Sandboxes;
-  readonly pace: Pace;
 }
 
 /** What an investigation ends with. */
@@ -57,22 +52,6 @@ export interface Finding {
   /** When the last sandbox of its reruns is gone. */
   readonly closed: Promise<void>;
 }
-
-/** How long to wait for what only time tells. */
-export interface Pace {
-  readonly observeEveryMs: number;
-  /** How long the other observations may take to settle where no rerun can say more. */
-  readonly settleMs: number;
-  /** The ledger may learn of a deploy a moment after its damage shows. */
-  readonly lateLedgerMs: number;
-}
-
-export const usualPace: Pace = { observeEveryMs: 500, settleMs: 5_000, lateLedgerMs: 3_000 };
-
-/** A shared cause shows everywhere within this time. */
-const aroundMs = 120_000;
-const exposuresObserved = 12;
-const symptomsCompared = 3;
 
 export async function investigate(
   deps: InvestigateDeps,
@@ -163,61 +142,6 @@ async function gatherPatiently(
     if (found.length > 0 || performance.now() >= until || signal.aborted) return found;
     await pause(pace.observeEveryMs, signal);
   }
-}
-
-async function observeUntil(
-  deps: InvestigateDeps,
-  incident: Investigating,
-  board: EvidenceBoard,
-  symptoms: readonly Symptom[],
-  signal: AbortSignal,
-  observed: () => Promise<void>,
-): Promise<void> {
-  while (!signal.aborted) {
-    await pause(deps.pace.observeEveryMs, signal);
-    if (signal.aborted) return;
-    await observe(deps, incident, board, symptoms);
-    await observed();
-  }
-}
-
-/** Contrast and reports per moment of exposure, and what the peers show. */
-async function observe(
-  { db, signals, configuration }: InvestigateDeps,
-  { id, service, onset }: Investigating,
-  board: EvidenceBoard,
-  symptoms: readonly Symptom[],
-): Promise<void> {
-  const compared = symptoms
-    .filter((symptom) => symptom.service === service)
-    .slice(0, symptomsCompared);
-  const moments = [...new Set(board.suspected.map((each) => each.exposedAt.getTime()))];
-  const reported = await signals.reporters(
-    service,
-    new Date(Math.min(...moments, onset.getTime())),
-  );
-  for (const moment of moments.slice(0, exposuresObserved)) {
-    const exposedAt = new Date(moment);
-    const contrasts = await Promise.all(
-      compared.map(({ rule }) => signals.contrast(service, rule, exposedAt)),
-    );
-    const contrast = meanOf(contrasts.filter((each) => each !== null));
-    if (contrast !== null) board.contrasts.set(moment, contrast);
-    if (reported > 0) board.reporters.set(moment, await signals.reporters(service, exposedAt));
-  }
-  const failing = symptoms.map((each) => each.service);
-  const peers = peersOf(configuration.current(), failing, board.suspected);
-  const names = [...new Set(symptoms.map((each) => each.signal))];
-  const showing = await showingAround(db, id, names, onset, aroundMs);
-  board.peers = { watched: peers.length, showing: showing.filter((each) => peers.includes(each)) };
-}
-
-/** The mean of e-values is an e-value: several symptoms are not several chances. */
-function meanOf(contrasts: readonly Contrast[]): Contrast | null {
-  const strongest = contrasts.toSorted((one, other) => other.evidence - one.evidence)[0];
-  if (strongest === undefined) return null;
-  const sum = contrasts.reduce((total, each) => total + each.evidence, 0);
-  return { ...strongest, evidence: sum / contrasts.length };
 }
 
 /** Reruns the lines one after the other, the nearest service's first. */
@@ -349,18 +273,5 @@ async function tellRerun(
     event: "rerun.impossible",
     text,
     key: `rerun-${text.slice(0, 200)}`,
-  });
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
   });
 }

@@ -15,14 +15,7 @@ import type { Verdict } from "../signals/verdict.ts";
 import type { Query } from "../store/database.ts";
 import { newId } from "../world.ts";
 import { readFreeze } from "./freeze.ts";
-import {
-  graver,
-  type Incident,
-  openIncident,
-  type Symptom,
-  severityOf,
-  signatureOf,
-} from "./incident.ts";
+import { type Incident, openIncident, type Symptom, signatureOf } from "./incident.ts";
 import {
   incidentsIn,
   insertIncident,
@@ -36,6 +29,7 @@ import {
 } from "./incident-store.ts";
 import { modeOf } from "./modes.ts";
 import { callPerson, type MoveDeps, ownName } from "./moves.ts";
+import { graver, severityOf } from "./severity.ts";
 
 export type Noticed =
   | { readonly kind: "opened" | "joined" | "known"; readonly incident: IncidentId }

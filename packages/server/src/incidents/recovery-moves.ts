@@ -5,7 +5,7 @@
 import type { IncidentId, RecoveryId } from "../ids.ts";
 import type { RecoveryEvent } from "../recovery/recovery.ts";
 import type { Query } from "../store/database.ts";
-import { stopForPerson } from "./conclude.ts";
+import { stopForPerson } from "./hand-over.ts";
 import { advance, type Incident, type RecoveryProgress } from "./incident.ts";
 import type { Stored } from "./incident-store.ts";
 import { type MoveDeps, moveFresh } from "./moves.ts";

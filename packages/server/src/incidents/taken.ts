@@ -18,23 +18,25 @@ export function servicesOf(
 
 /** What a plan would put back, as things of the declared graph. */
 export function thingsOf(steps: readonly Step[]): readonly Thing[] {
-  return steps.flatMap((step): readonly Thing[] => {
-    switch (step.layer) {
-      case "code":
-        return [{ layer: "code", target: step.action.repository }];
-      case "runtime":
-        return [{ layer: "runtime", target: step.action.service }];
-      case "state":
-        return step.action.documents.map(({ collection, id }) => ({
-          layer: "state",
-          target: `${collection}/${id}`,
-        }));
-      case "messages":
-      case "fleet":
-      case "signals":
-        return [];
-    }
-  });
+  return steps.flatMap(thingsOfStep);
+}
+
+function thingsOfStep(step: Step): readonly Thing[] {
+  switch (step.layer) {
+    case "code":
+      return [{ layer: "code", target: step.action.repository }];
+    case "runtime":
+      return [{ layer: "runtime", target: step.action.service }];
+    case "state":
+      return step.action.documents.map(({ collection, id }) => ({
+        layer: "state",
+        target: `${collection}/${id}`,
+      }));
+    case "messages":
+    case "fleet":
+    case "signals":
+      return [];
+  }
 }
 
 /** Who holds the thing (or a service that carries it): the incident and the person; null when free. */

@@ -12,7 +12,6 @@ import {
   type Decision,
   decide,
   freezeIncident,
-  graver,
   handBack,
   type Incident,
   mend,
@@ -20,12 +19,12 @@ import {
   raiseSeverity,
   restore,
   resume,
-  severityOf,
   signatureOf,
   take,
   verify,
 } from "../../src/incidents/incident.ts";
 import { phaseOf, withPhase } from "../../src/incidents/incident-phase.ts";
+import { graver, severityOf } from "../../src/incidents/severity.ts";
 
 const recovery = "rec_1" as RecoveryId;
 const decision: Decision = {
