@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Promised } from "./contract.ts";
-import { briefly, openLane } from "./lane.ts";
+import { openLane } from "./lane.ts";
 import type { MessagesWorld } from "./world.ts";
 
 /** Publishing, delivering and settling. */
@@ -38,7 +38,7 @@ export const contractOfFlow: Promised = {
 
   async "an acknowledgement can be repeated, and a delivery that was overtaken is fenced"(world) {
     const { client } = world;
-    const lane = await openLane(world);
+    const lane = await openLane(world, { ackWaitMs: 400 });
     await lane.send("a");
     const slow = await lane.next();
     const second = await lane.next();
@@ -220,7 +220,7 @@ export async function takeAll({ take }: MessagesWorld, consumer: string, count: 
 export async function drain(world: MessagesWorld, consumer: string): Promise<readonly string[]> {
   const ids: string[] = [];
   for (;;) {
-    const [message] = await world.take(consumer, ids.length === 0 ? 5_000 : briefly.ackWaitMs);
+    const [message] = await world.take(consumer, ids.length === 0 ? 5_000 : 400);
     if (message === undefined) return ids;
     ids.push(message.id);
     await world.client.ackMessage(message.token);

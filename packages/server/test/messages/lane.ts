@@ -20,7 +20,7 @@ export interface Lane {
 
 let lanes = 0;
 
-export const briefly = { ackWaitMs: 400, maxDeliver: 3, maxInFlight: 1, maxHandleMs: 60_000 };
+export const briefly = { ackWaitMs: 10_000, maxDeliver: 3, maxInFlight: 1, maxHandleMs: 60_000 };
 
 export async function openLane(
   { client, next, take }: MessagesWorld,

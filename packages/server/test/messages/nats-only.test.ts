@@ -32,8 +32,8 @@ for (const binary of natsBinaries()) {
     assert.deepEqual([published.stream, published.subject], [stream.name, "inbox.marketing"]);
     const raw = await world.next("marketing-durable-v1");
     assert.deepEqual(
-      [raw.id, raw.payload, raw.encoding, raw.sender],
-      ["AGENT_INBOX_MARKETING:2", "not json", "text", null],
+      [raw.seq, raw.payload, raw.encoding, raw.sender],
+      [2, "not json", "text", null],
     );
     await client.ackMessage(raw.token);
     const binaryOne = await world.next("marketing-durable-v1");
@@ -137,6 +137,36 @@ for (const binary of natsBinaries()) {
       await sweepTwice();
       assert.deepEqual(await client.ackMessage(again.token), { already: false });
       assert.equal((await lane.deaths()).length, 1);
+    },
+  );
+
+  test(
+    `a stream that is made anew counts from 1, and its messages are new ones, on ${binary}`,
+    limits,
+    async () => {
+      await using world = await startMessages(binary);
+      const { client, messages } = world;
+      const lane = await openLane(world, { ackWaitMs: 400 });
+      for (const id of ["handled", "dead", "pending"]) await lane.send(id);
+      await client.ackMessage((await lane.next()).token);
+      const rejection = { reason: "rejected", detail: "no" } as const;
+      await client.rejectMessage((await lane.next()).token, rejection);
+      await lane.next();
+      await withManager(world.nats, (manager) => manager.streams.delete(lane.stream));
+      const { subjects } = await client.stream(lane.stream);
+      await client.ensureStream(lane.stream, { subjects });
+      await client.ensureConsumer(lane.consumer, { stream: lane.stream, ackWaitMs: 400 });
+      for (const id of ["new-1", "new-2", "new-3"]) await lane.send(id);
+      const seen: string[] = [];
+      await until("the new ones", async () => {
+        await sweep(messages.core, AbortSignal.timeout(5_000));
+        for (const message of await world.take(lane.consumer, 200)) {
+          await client.ackMessage(message.token);
+          seen.push(message.id);
+        }
+        return seen.length === 3;
+      });
+      assert.deepEqual(seen, ["new-1", "new-2", "new-3"]);
     },
   );
 

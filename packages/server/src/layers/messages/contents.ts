@@ -9,7 +9,7 @@ import {
   type StoredMessage,
 } from "./message.ts";
 import { type ClaimedMessage, removePending, takeBack } from "./pending-store.ts";
-import { type ConsumerRow, listConsumers } from "./registry-store.ts";
+import { type ConsumerRow, countMissed, listConsumers } from "./registry-store.ts";
 import { tellEngine } from "./tell-engine.ts";
 
 /** The contents of the claimed messages. What its stream no longer holds is dropped and counted. */
@@ -85,7 +85,7 @@ function keyOf(row: Pick<PendingMessage, "consumer" | "stream" | "seq">): string
 async function dropMissing(core: Core, row: ClaimedMessage): Promise<void> {
   await core.db.begin(async (tx) => {
     await removePending(tx, row);
-    await tx`update message_consumers set missed = missed + 1 where name = ${row.consumer}`;
+    await countMissed(tx, row.consumer);
   });
   if (row.reference !== null) await tellEngine(core, row.reference, "dead");
 }

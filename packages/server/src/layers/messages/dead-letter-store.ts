@@ -61,7 +61,7 @@ export async function buryMessage(
       ${message !== null}, ${message?.payload.length ?? 0}, ${death.sha256}, ${row.publishedAt},
       ${death.reason}, ${death.detail}, ${row.deliveries},
       (select reviewer from message_streams s where s.name = ${row.stream})
-    on conflict (consumer, stream, seq, life) where seq is not null do nothing
+    on conflict (consumer, stream, seq, life, message_id) where seq is not null do nothing
     returning 1`;
   return written.length > 0;
 }

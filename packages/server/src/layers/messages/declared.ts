@@ -89,6 +89,7 @@ export function declaredBy(config: Config): Declared {
     });
   }
   const owned = [...consumers.values()];
+  const named = [...streams];
   for (const agent of Object.keys(config.agents)) {
     if (!owned.some((each) => each.agent === agent)) addInbox(agentInbox(agent), { agent });
   }
@@ -106,7 +107,7 @@ export function declaredBy(config: Config): Declared {
         { context: { path: "agents" } },
       );
     }
-    const taker = [...streams].find(([, stream]) => fits(inbox.subject, stream.subjects));
+    const taker = named.find(([, stream]) => fits(inbox.subject, stream.subjects));
     if (taker !== undefined) {
       const shared = { ...inboxConsumer(inbox, owner), stream: taker[0] };
       consumers.set(inbox.consumer, { ...shared, subjects: [inbox.subject] });

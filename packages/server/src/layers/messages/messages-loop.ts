@@ -6,17 +6,15 @@
  *          the engine gave up on
  */
 import type { Logger } from "pino";
-import type { Configuration } from "../../config/config.ts";
 import { type Loop, startLoop } from "../../loop.ts";
 import { newId } from "../../world.ts";
 import type { Core } from "./core.ts";
 import { buryMessage, findUnreviewed, markReviewed, trimRefusals } from "./dead-letter-store.ts";
 import { bury, sha256 } from "./dead-letters.ts";
-import { type Declared, declaredBy } from "./declared.ts";
-import type { Dropped } from "./engine.ts";
+import type { Dropped, Overdue } from "./engine.ts";
+import { removePending } from "./pending-store.ts";
 import { tell } from "./post.ts";
-import { ensureDeclared } from "./registry.ts";
-import { listConsumers } from "./registry-store.ts";
+import { countMissed, listConsumers } from "./registry-store.ts";
 import {
   findOverdue,
   findReady,
@@ -71,23 +69,8 @@ export async function sweep(core: Core, signal: AbortSignal): Promise<void> {
   await trimRefusals(core.db, refusalsKept);
   await forgetOld(core.db, core.world.now());
   const overdue = await findOverdue(core.db);
+  await dropVanished(core, overdue);
   await core.engine.sweep(overdue, (dropped) => takeOver(core, dropped), signal);
-}
-
-/** Makes what is declared, once per configuration; what cannot be made is said once. */
-export function declarer(core: Core, configuration: Configuration, log: Logger) {
-  let done: object | null = null;
-  let known: Declared = { streams: new Map(), consumers: new Map() };
-  return async () => {
-    const config = configuration.current();
-    if (config === done) return;
-    const declared = declaredBy(config);
-    for (const { name, fault } of await ensureDeclared(core, declared, known)) {
-      log.error({ err: fault, name }, "a declared stream or consumer could not be made");
-    }
-    known = declared;
-    done = config;
-  };
 }
 
 /** Each dead letter once to the agent that its stream names; what dies of that is not reviewed again. */
@@ -112,6 +95,24 @@ async function tellReviewers(core: Core): Promise<void> {
       });
     }
     await markReviewed(core.db, letter.id, core.world.now());
+  }
+}
+
+/** What the engine should have delivered again, and no longer holds: it waits for nobody, and is counted. */
+async function dropVanished(core: Core, overdue: readonly Overdue[]): Promise<void> {
+  for (const { name: consumer, stream, seqs } of overdue) {
+    const found = new Map(
+      (await core.engine.find(stream, seqs)).map((message) => [message.seq, message.id]),
+    );
+    for (const seq of seqs) {
+      await core.db.begin(async (tx) => {
+        const row = await lockPending(tx, { consumer, stream, seq });
+        if (row?.reference == null || row.messageId === found.get(seq)) return;
+        await removePending(tx, row);
+        await countMissed(tx, consumer);
+      });
+    }
+    core.waiters.wake(consumer);
   }
 }
 

@@ -10,13 +10,14 @@ import type { World } from "../../world.ts";
 import type { Layer } from "../layer.ts";
 import type { PutPart } from "./claim-check.ts";
 import type { Core } from "./core.ts";
+import { createDeclarer } from "./declare.ts";
 import { admitArrivals } from "./desk.ts";
 import { createDirectory } from "./directory.ts";
 import { createEmbeddedEngine } from "./embedded-engine.ts";
 import type { MessageEngine } from "./engine.ts";
 import type { Inboxes } from "./inboxes.ts";
 import { createMessagesLayer } from "./messages-layer.ts";
-import { declarer, startPulse, startSweep } from "./messages-loop.ts";
+import { startPulse, startSweep } from "./messages-loop.ts";
 import { createNatsEngine, type NatsEngineDeps } from "./nats/nats-engine.ts";
 import { publish, tell } from "./post.ts";
 import {
@@ -92,7 +93,7 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
     },
     sweepSoon: () => sweeping.wake(),
   };
-  const declare = declarer(core, configuration, log);
+  const declare = createDeclarer(core, configuration, log);
   await declare().catch((error: unknown) => {
     // Without NATS the server starts all the same: the sweep makes what is declared when it is back.
     if (!(error instanceof Fault) || error.code !== "layer_unreachable") throw error;

@@ -236,11 +236,13 @@ export async function admit(
     ), judged as (
       select a.*, case
         when exists (select from message_pending p where p.consumer = ${consumer}
-          and p.stream = a.stream and p.seq = a.seq) then 'admitted'
+          and p.stream = a.stream and p.seq = a.seq and p.message_id = a.message_id) then 'admitted'
         when exists (select from message_handled h where h.consumer = ${consumer}
-          and h.stream = a.stream and h.seq = a.seq) then 'settled-handled'
+          and h.stream = a.stream and h.seq = a.seq and h.message_id = a.message_id)
+          then 'settled-handled'
         when exists (select from dead_letters d where d.consumer = ${consumer}
-          and d.stream = a.stream and d.seq = a.seq) then 'settled-dead'
+          and d.stream = a.stream and d.seq = a.seq and d.message_id = a.message_id)
+          then 'settled-dead'
         else 'admitted' end as was
       from arrived a
     ), written as (
@@ -249,7 +251,12 @@ export async function admit(
       from judged where was = 'admitted'
       on conflict (consumer, stream, seq) do update set
         reference = excluded.reference, admitted_at = now(),
-        state = case when p.state = 'out' and p.deadline > now() then 'out' else 'due' end
+        state = case when p.state = 'out' and p.deadline > now()
+          and p.message_id = excluded.message_id then 'out' else 'due' end,
+        -- Another message under the same number: its stream was made anew.
+        deliveries = case when p.message_id = excluded.message_id then p.deliveries else 0 end,
+        dead_letter = case when p.message_id = excluded.message_id then p.dead_letter end,
+        message_id = excluded.message_id, published_at = excluded.published_at
     )
     select seq, was from judged`;
 }

@@ -101,6 +101,11 @@ export async function saveConsumer(
   await db`insert into message_consumers ${db(row)} on conflict (name) do update set ${db(rest)}`;
 }
 
+/** One more message was removed by the stream's limits before this consumer had settled it. */
+export async function countMissed(db: Query, consumer: string): Promise<void> {
+  await db`update message_consumers set missed = missed + 1 where name = ${consumer}`;
+}
+
 /** Takes effect when the caller's transaction commits: claims wait for the row's lock. */
 export async function addHold(
   db: Query,

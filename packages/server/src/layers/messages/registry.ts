@@ -3,17 +3,14 @@
  * whenever it changes; more are made on demand.
  *
  *   R1. What the engine already has under a name is adopted as it is.
- *   R2. A declaration that the engine refuses stops only itself: the others are made.
  */
 
-import { isDeepStrictEqual } from "node:util";
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { Query } from "../../store/database.ts";
 import type { Core } from "./core.ts";
 import {
   agentInbox,
-  type Declared,
   type InboxNames,
   inboxConsumer,
   inboxStream,
@@ -76,32 +73,6 @@ export async function ensureConsumer(
   }
   const ensured = await core.engine.ensureConsumer(name, settings);
   await saveConsumer(core.db, name, ensured.settings, ensured.adopted);
-}
-
-/** R2. Resolves with what could not be made, and why. What is `known` to be as declared is left alone. */
-export async function ensureDeclared(
-  core: Core,
-  declared: Declared,
-  known: Declared,
-): Promise<readonly { readonly name: string; readonly fault: Fault }[]> {
-  const failed: { name: string; fault: Fault }[] = [];
-  const attempt = async (name: string, work: () => Promise<void>) => {
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code === "layer_unreachable") throw error;
-      failed.push({ name, fault: error });
-    }
-  };
-  for (const [name, stream] of declared.streams) {
-    if (isDeepStrictEqual(known.streams.get(name), stream)) continue;
-    await attempt(name, () => ensureStream(core, name, stream));
-  }
-  for (const [name, consumer] of declared.consumers) {
-    if (isDeepStrictEqual(known.consumers.get(name), consumer)) continue;
-    await attempt(name, () => ensureConsumer(core, name, consumer));
-  }
-  return failed;
 }
 
 /** The inbox of an agent or of a role, made where there is none. */

@@ -113,7 +113,7 @@ export function toStored(
     seq,
     subject,
     at,
-    id: headers?.get(idHeader) || `${stream}:${seq}`,
+    id: headers?.get(idHeader) || `${stream}:${seq}@${at.getTime()}`,
     sender: headers?.get(senderHeader) || null,
     headers: Object.fromEntries(
       names
