@@ -1,6 +1,6 @@
 /** How messages and documents are kept: the parts of lastgood.yaml that only those layers read. */
 import { z } from "zod";
-import { age, glob, name, wait } from "./scalars.ts";
+import { age, duration, glob, name, wait } from "./scalars.ts";
 
 /** A consumer of an agent or a role, instead of the inbox that it has by itself. */
 export const consumerSchema = z.strictObject({
@@ -8,8 +8,8 @@ export const consumerSchema = z.strictObject({
   agent: name.optional(),
   role: name.optional(),
   subjects: z.array(z.string().max(255)).default([]),
-  ackWait: wait("30s", "100ms"),
-  maxDeliver: z.number().int().min(1).max(100).default(3),
+  ackWait: duration("100ms", "7d").optional().describe("Of an inbox 30s, otherwise 60s."),
+  maxDeliver: z.number().int().min(1).max(100).optional().describe("Of an inbox 3, otherwise 5."),
   maxInFlight: z.number().int().min(1).max(10_000).default(1),
   maxHandle: wait("10m", "100ms"),
 });

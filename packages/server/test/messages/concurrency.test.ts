@@ -149,3 +149,21 @@ test("PostgreSQL reads a pattern's regular expression as JavaScript does", async
     assert.equal(rows[index]?.fits, overlap(subject, wanted), `${subject} and ${wanted}`);
   }
 });
+
+test("what is older than its stream keeps it goes, and a consumer sees how much it missed", async () => {
+  await using world = await startMessages("embedded");
+  const { core } = world.messages;
+  await ensureStream(core, "OLD", { ...streamDefaults, subjects: ["old.x"], keepMs: 60_000 });
+  const settings = { ...consumerDefaults, stream: "OLD", agent: null, role: null, subjects: [] };
+  await ensureConsumer(core, "slow", settings);
+  for (const id of ["a", "b"]) await publish(core, { subject: "old.x", id, payload: 1 }, "me");
+  await core.engine.expire(new Date(Date.now() + 30_000));
+  assert.equal((await world.client.stream("OLD")).messages, 2);
+  await core.engine.expire(new Date(Date.now() + 61_000));
+  const { messages, bytes, firstSeq, lastSeq } = await world.client.stream("OLD");
+  assert.deepEqual([messages, bytes, firstSeq, lastSeq], [0, 0, 3, 2]);
+  await publish(core, { subject: "old.x", id: "c", payload: 1 }, "me");
+  const message = await world.next("slow");
+  assert.deepEqual([message.id, message.seq], ["c", 3]);
+  assert.equal((await world.client.consumer("slow")).missed, 2);
+});

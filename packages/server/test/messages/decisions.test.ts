@@ -159,3 +159,26 @@ test("every agent and role has an inbox, on a stream of its own or on one that t
     code: "bad_configuration",
   });
 });
+
+test("an inbox waits 30 s and delivers three times, another consumer 60 s and five times", () => {
+  const { consumers } = declaredBy(
+    configSchema.parse({
+      messages: {
+        streams: { S: { subjects: ["s.x"] } },
+        consumers: {
+          plain: { stream: "S" },
+          inbox: { stream: "S", agent: "one" },
+          own: { stream: "S", role: "r", ackWait: "5s", maxDeliver: 7 },
+        },
+      },
+    }),
+  );
+  assert.deepEqual(
+    [...consumers].map(([name, each]) => [name, each.ackWaitMs, each.maxDeliver]),
+    [
+      ["plain", 60_000, 5],
+      ["inbox", 30_000, 3],
+      ["own", 5_000, 7],
+    ],
+  );
+});

@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { AckPolicy, type JetStreamManager, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect, nanos } from "@nats-io/transport-node";
 import { sweep } from "../../src/layers/messages/messages-loop.ts";
-import { type NatsServer, natsBinaries } from "../support/nats.ts";
+import { openNatsLink } from "../../src/layers/messages/nats/nats-link.ts";
+import { trimStreams } from "../../src/layers/messages/nats/nats-read.ts";
+import { ownMark } from "../../src/layers/messages/nats/nats-settings.ts";
+import { type NatsServer, natsBinaries, startNats } from "../support/nats.ts";
 import { drain } from "./contract-flow.ts";
 import { openLane } from "./lane.ts";
 import { type MessagesWorld, startMessages, until } from "./world.ts";
@@ -116,6 +119,40 @@ for (const binary of natsBinaries()) {
       );
       await sweep(messages.core, AbortSignal.timeout(5_000));
       assert.equal((await client.deadLetters({ stream: "TIGHT" })).deadLetters.length, 2);
+    },
+  );
+
+  test(
+    `streams without a reservation are kept within their bytes on ${binary}`,
+    limits,
+    async () => {
+      await using nats = await startNats(binary);
+      await withManager(nats, async (manager) => {
+        const link = openNatsLink({ url: nats.url, onDisconnected() {}, onReconnected() {} });
+        const connection = await connect({ servers: nats.url });
+        for (const [name, description] of [
+          ["OURS", ownMark],
+          ["THEIRS", "not ours"],
+        ] as const) {
+          await manager.streams.add({ name, description, subjects: [name] });
+          for (let count = 0; count < 10; count++) {
+            await jetstream(connection).publish(name, "x".repeat(4_000));
+          }
+        }
+        await trimStreams(
+          link,
+          new Map([
+            ["OURS", 20_000],
+            ["THEIRS", 20_000],
+          ]),
+        );
+        const ours = (await manager.streams.info("OURS")).state;
+        assert.ok(ours.bytes <= 20_000 && ours.messages >= 4, `${ours.bytes} bytes`);
+        assert.equal(ours.last_seq, 10);
+        assert.equal((await manager.streams.info("THEIRS")).state.messages, 10);
+        await connection.close();
+        await link.close();
+      });
     },
   );
 

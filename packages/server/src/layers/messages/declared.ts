@@ -76,14 +76,15 @@ export function declaredBy(config: Config): Declared {
         { context: { path: `messages.consumers.${name}` } },
       );
     }
+    const defaults = inbox === null ? consumerDefaults : inboxDefaults;
     if (!streams.has(stream) && inbox !== null) streams.set(stream, inboxStream(inbox));
     consumers.set(requireEngineName(name, `messages.consumers.${name}`), {
       stream,
       agent: consumer.agent ?? null,
       role: consumer.role ?? null,
       subjects: consumer.subjects,
-      ackWaitMs: consumer.ackWait,
-      maxDeliver: consumer.maxDeliver,
+      ackWaitMs: consumer.ackWait ?? defaults.ackWaitMs,
+      maxDeliver: consumer.maxDeliver ?? defaults.maxDeliver,
       maxInFlight: consumer.maxInFlight,
       maxHandleMs: consumer.maxHandle,
     });
