@@ -15,7 +15,7 @@
 import type { Logger } from "pino";
 import type { IncidentId } from "../ids.ts";
 import { type Loop, startLoop } from "../loop.ts";
-import { releaseLease, takeLease } from "../store/lease.ts";
+import { whileHolding } from "../store/lease.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { handOver } from "./hand-over.ts";
 import { beginInvestigation, close, type Incident, recoveryOf } from "./incident.ts";
@@ -113,30 +113,17 @@ async function lookInto(
   stopping: AbortSignal,
 ): Promise<void> {
   const { db, holder } = deps;
-  const lease = await takeLease(db, `incident:${id}`, holder, leaseMs);
-  if (lease === null) return;
-  const lost = new AbortController();
-  const renewal = setInterval(() => {
-    takeLease(db, lease.name, holder, leaseMs).then(
-      (again) => {
-        if (again?.epoch !== lease.epoch) lost.abort(new Error(`lost ${lease.name}`));
-      },
-      // The store is away: the decision's own transaction tells, not this timer.
-      () => {},
-    );
-  }, leaseMs / 3);
-  try {
-    const stored = await moveFresh(deps, id, ({ incident }) =>
-      incident.state === "opened" || incident.state === "handed-back"
+  const held = { name: `incident:${id}`, holder, ttlMs: leaseMs };
+  await whileHolding(db, held, stopping, async (lease, signal) => {
+    const { incident } = await moveFresh(deps, id, ({ incident: before }) =>
+      before.state === "opened" || before.state === "handed-back"
         ? {
-            next: beginInvestigation(incident),
+            next: beginInvestigation(before),
             told: { actor: ownName, event: "incident.investigated", text: "looks for what did it" },
           }
         : null,
     );
-    const { incident } = stored;
     if (incident.state !== "investigating") return;
-    const signal = AbortSignal.any([stopping, lost.signal]);
     const finding = await investigate(deps, incident, lease, signal);
     try {
       signal.throwIfAborted();
@@ -146,10 +133,7 @@ async function lookInto(
     } finally {
       await finding.closed;
     }
-  } finally {
-    clearInterval(renewal);
-    await releaseLease(db, lease).catch(() => {});
-  }
+  });
 }
 
 /** Where the recovery's words were lost, its state tells. */

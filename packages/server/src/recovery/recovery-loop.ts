@@ -8,7 +8,7 @@ import type { Logger } from "pino";
 import type { RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import { type Loop, startLoop } from "../loop.ts";
-import { releaseLease, takeLease } from "../store/lease.ts";
+import { whileHolding } from "../store/lease.ts";
 import { phasesEnded } from "./phases.ts";
 import { asHarmless } from "./plan.ts";
 import type { Planner } from "./planner.ts";
@@ -81,32 +81,13 @@ async function drive(
   stopping: AbortSignal,
 ): Promise<Outcome | null> {
   const { db, holder } = deps;
-  const lease = await takeLease(db, `recovery:${id}`, holder, leaseMs);
-  if (lease === null) return null;
-  const lost = new AbortController();
-  const renewal = setInterval(() => {
-    takeLease(db, lease.name, holder, leaseMs).then(
-      (again) => {
-        if (again?.epoch !== lease.epoch) lost.abort(new Error(`lost ${lease.name}`));
-      },
-      // The store is away: the journal's next write decides, not this timer.
-      () => {},
-    );
-  }, leaseMs / 3);
-  const until = AbortSignal.any([stopping, lost.signal]);
-  try {
-    const outcome = await runRecovery(
-      { ...deps, progressed: (...args) => progressed(deps, until, ...args) },
-      id,
-      lease,
-      until,
-    );
+  const held = { name: `recovery:${id}`, holder, ttlMs: leaseMs };
+  return await whileHolding(db, held, stopping, async (lease, signal) => {
+    const told = { ...deps, progressed: progressed.bind(null, deps, signal) };
+    const outcome = await runRecovery(told, id, lease, signal);
     await conclude(deps, id, outcome);
     return outcome;
-  } finally {
-    clearInterval(renewal);
-    await releaseLease(db, lease).catch(() => {});
-  }
+  });
 }
 
 async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome): Promise<void> {

@@ -47,3 +47,38 @@ export async function releaseLease(db: Query, lease: Lease): Promise<void> {
     update leases set expires_at = now()
     where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}`;
 }
+
+/**
+ * Does `work` while the lease is ours, renewed as long as it lasts; null when another holds it. Its signal
+ * aborts when `stopping` does, and when the lease was lost.
+ */
+export async function whileHolding<T>(
+  db: Query,
+  {
+    name,
+    holder,
+    ttlMs,
+  }: { readonly name: string; readonly holder: string; readonly ttlMs: number },
+  stopping: AbortSignal,
+  work: (lease: Lease, signal: AbortSignal) => Promise<T>,
+): Promise<T | null> {
+  const lease = await takeLease(db, name, holder, ttlMs);
+  if (lease === null) return null;
+  const lost = new AbortController();
+  const renewal = setInterval(() => {
+    takeLease(db, name, holder, ttlMs).then(
+      (again) => {
+        if (again?.epoch !== lease.epoch) lost.abort(new Error(`lost ${name}`));
+      },
+      // The store is away: the next guarded write decides, not this timer.
+      () => {},
+    );
+  }, ttlMs / 3);
+  try {
+    return await work(lease, AbortSignal.any([stopping, lost.signal]));
+  } finally {
+    clearInterval(renewal);
+    // One that cannot be given back runs out by itself.
+    await releaseLease(db, lease).catch(() => {});
+  }
+}
