@@ -19,15 +19,13 @@ export interface NatsServer extends AsyncDisposable {
 
 /**
  * The nats-server binaries to test on: LASTGOOD_TEST_NATS_SERVERS (separated by colons), otherwise the
- * one on PATH and a newer one unpacked beside it. None, or fewer than two where servers are required,
+ * one on PATH. None, or fewer than two where servers are required,
  * is a failure and not a reason to skip.
  */
 export function natsBinaries(): readonly string[] {
   const named = process.env.LASTGOOD_TEST_NATS_SERVERS;
   const found = (
-    named !== undefined && named !== ""
-      ? named.split(delimiter)
-      : [...onPath("nats-server"), "/tmp/trixie/nats/usr/sbin/nats-server"]
+    named !== undefined && named !== "" ? named.split(delimiter) : onPath("nats-server")
   ).filter(isExecutable);
   const least = process.env.LASTGOOD_REQUIRE_SERVERS === "1" ? 2 : 1;
   if (found.length < least) {
