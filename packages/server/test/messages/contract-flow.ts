@@ -64,19 +64,19 @@ export const contractOfFlow: Promised = {
 
   async "progress keeps a message with its handler, at most to maxHandle"(world) {
     const { client } = world;
-    const lane = await openLane(world, { maxHandleMs: 1_500, ackWaitMs: 500 });
+    const lane = await openLane(world, { maxHandleMs: 4_000, ackWaitMs: 1_500 });
     await lane.send("a");
     const message = await lane.next();
     const began = performance.now();
     let renewals = 0;
-    while (performance.now() - began < 1_100) {
+    while (performance.now() - began < 2_400) {
       await lane.quiet(150);
       if ((await client.progressMessage(message.token)).renewed) renewals += 1;
     }
     assert.ok(renewals >= 2, `${renewals} renewals`);
     const again = await lane.next();
     assert.equal(again.deliveries, 2);
-    assert.ok(performance.now() - began < 4_000);
+    assert.ok(performance.now() - began < 9_000);
     await client.ackMessage(again.token);
   },
 
@@ -133,18 +133,18 @@ export const contractOfFlow: Promised = {
 
   async "a client that went away while it waited takes nothing with it"(world) {
     const lane = await openLane(world, { ackWaitMs: 60_000 });
-    for (let round = 0; round < 5; round++) {
+    for (const patienceMs of [0, 1, 5, 20, 60]) {
       const leaving = new AbortController();
       const waiting = world.client
         .fetchMessages(lane.consumer, { waitMs: 20_000 }, leaving.signal)
         .then(() => "answered")
         .catch(() => "gone");
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, patienceMs));
       leaving.abort();
       assert.equal(await waiting, "gone");
-      await lane.send(`m${round}`);
+      await lane.send(`m${patienceMs}`);
       const message = await lane.next(5_000);
-      assert.deepEqual([message.id, message.deliveries], [`m${round}`, 1]);
+      assert.deepEqual([message.id, message.deliveries], [`m${patienceMs}`, 1]);
       await world.client.ackMessage(message.token);
     }
   },

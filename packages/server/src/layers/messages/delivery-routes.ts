@@ -151,8 +151,11 @@ function settleRoutes(app: App, { core, configuration }: DeliveryRoutesDeps): vo
 /** Aborts when the asking client is gone, so that nothing is handed out to nobody. */
 function goneOf(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort();
+  const { raw } = reply;
+  raw.once("close", () => {
+    if (!raw.writableFinished) gone.abort();
   });
+  // It may have left while its token was looked up: that close is over, and is not told again.
+  if (raw.destroyed || raw.socket === null || raw.socket.destroyed) gone.abort();
   return gone.signal;
 }
