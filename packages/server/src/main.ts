@@ -10,6 +10,7 @@ import { thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
+import { startAnnouncing } from "./fleet/announce-loop.ts";
 import { createDeployGate } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
@@ -19,6 +20,7 @@ import { createApp } from "./http/server.ts";
 import type { RecoveryId } from "./ids.ts";
 import { calmAmong } from "./incidents/calm.ts";
 import { startCheckHabits } from "./incidents/check-habits.ts";
+import type { EvidenceBoard, Weighing } from "./incidents/evidence-board.ts";
 import { createIncidents, type Incidents } from "./incidents/incidents.ts";
 import { signalSourceOf } from "./incidents/signal-source.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
@@ -69,6 +71,8 @@ export interface StartOptions {
 
 export interface Seams {
   layers?(ours: Layers): Layers;
+  /** In place of triage's own weighing of what an investigation found. */
+  weigh?(board: EvidenceBoard): Weighing;
   reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
 }
 
@@ -243,7 +247,6 @@ async function openResponse(
   const layers = seams.layers?.(ours) ?? ours;
   const allClear = createAllClear({
     ...ground,
-    inboxes: messages.inboxes,
     pulseOf: (agent, since) => pulseOf(messages, configuration.current(), agent, since),
   });
   const moved = createFanOut<RecoveryEvent>();
@@ -277,9 +280,16 @@ async function openResponse(
     notifier: notify.notifier,
     writeUps: learning,
     replay: signals.replay,
+    ...(seams.weigh === undefined ? {} : { weigh: seams.weigh }),
   });
   closing.add(() => incidents.stop());
   moved.subscribe(incidents.recoveryMoved);
+  const announcing = startAnnouncing({
+    ...ground,
+    inboxes: messages.inboxes,
+    servicesOf: async (id) => (await incidents.show(id)).symptoms.map(({ service }) => service),
+  });
+  closing.add(() => announcing.stop());
   const habits = startCheckHabits({
     ...ground,
     sandboxes,

@@ -53,6 +53,8 @@ export interface DrillOptions {
   readonly natsUrl: string | null;
   /** The program that is drilled: argv before `start`. Tests drill broken ones. */
   readonly program: readonly [string, ...string[]];
+  /** How long the end of the incident is waited for, where not the drill's own time. */
+  readonly patienceMs?: number;
   told(event: DrillEvent): void;
   readonly signal: AbortSignal;
 }

@@ -39,6 +39,8 @@ export interface InvestigateDeps extends ObserveDeps {
   readonly world: World;
   readonly mirrors: Mirrors;
   readonly sandboxes: Sandboxes;
+  /** Makes the table of suspects of what was found; by default the room's own. Drills put wrong ones here. */
+  readonly weigh?: (board: EvidenceBoard) => Weighing;
 }
 
 /** What an investigation ends with. */
@@ -60,6 +62,7 @@ export async function investigate(
   stopping: AbortSignal,
 ): Promise<Finding> {
   const { db, configuration, world } = deps;
+  const weighed = deps.weigh ?? weigh;
   const config = configuration.current();
   const over = new AbortController();
   const deadline = AbortSignal.timeout(config.triage.splitWithin);
@@ -78,9 +81,9 @@ export async function investigate(
   };
   const closing: Promise<void>[] = [];
   const thresholds = config.triage;
-  const isPlain = () => weigh(board).judge(thresholds, false).rung === "act";
+  const isPlain = () => weighed(board).judge(thresholds, false).rung === "act";
   const record = async () => {
-    const { rows, assessment } = weigh(board);
+    const { rows, assessment } = weighed(board);
     await db.begin(async (tx) => {
       await requireLease(tx, lease);
       await putSuspects(tx, incident.id, rows, assessment.none, world.now());
@@ -114,7 +117,7 @@ export async function investigate(
     await closed;
     throw broken?.reason ?? stopping.reason;
   }
-  const weighing = weigh(board);
+  const weighing = weighed(board);
   const judgement = weighing.judge(thresholds, true);
   const knownGood = goodBefore(board, judgement);
   return { symptoms, suspected, weighing, judgement, knownGood, closed };

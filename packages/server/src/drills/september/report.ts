@@ -3,7 +3,13 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Incident, PostMortem } from "@lastgood/sdk";
 import type { DrillReport, Proof } from "../drill.ts";
-import { publishedPosts, readBranch, readJournal, servedRevision } from "./reading.ts";
+import {
+  publishedPosts,
+  readBranch,
+  readJournal,
+  servedRevision,
+  visitsBefore,
+} from "./reading.ts";
 import type { Played } from "./september.ts";
 
 export async function reportOf(played: Played): Promise<DrillReport> {
@@ -18,6 +24,7 @@ export async function reportOf(played: Played): Promise<DrillReport> {
     ...branch.proofs,
     ...handled.proofs,
     ...(await provedRuntime(played, branch.tip)),
+    await provedWell(played),
     ...provedIncident(incident, learned, pages.length),
     proof(
       "mode auto is the only setting that was changed",
@@ -115,6 +122,22 @@ async function provedRuntime(played: Played, tip: string): Promise<readonly Proo
       "Seq Scan",
     ),
   ];
+}
+
+const visitsLookedAt = 5;
+
+/** That it is well again was said of what visitors saw, not of what was hoped. */
+async function provedWell({ world, incident, frontPageMs }: Played): Promise<Proof> {
+  const what = "visitors were served well when it was called verified";
+  if (incident?.verifiedAt == null) return proof(what, false, "it never was");
+  const visits = await visitsBefore(world, new Date(incident.verifiedAt), visitsLookedAt);
+  const slowMs = Math.max(10 * frontPageMs.before, 250);
+  const well = visits.filter(({ status, tookMs }) => status === 200 && tookMs <= slowMs);
+  return proof(
+    what,
+    visits.length === visitsLookedAt && well.length === visitsLookedAt,
+    `${well.length} of the last ${visits.length} visits, ${visits.map(({ tookMs }) => tookMs).join(", ")} ms`,
+  );
 }
 
 function provedIncident(

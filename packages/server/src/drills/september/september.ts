@@ -13,7 +13,7 @@ import { openDatabase } from "../../store/database.ts";
 import { startEmbedded } from "../../store/embedded.ts";
 import type { Drill, DrillEvent, DrillOptions, DrillReport } from "../drill.ts";
 import { runCommand, type ServerProcess, startServer } from "../processes.ts";
-import { until } from "../until.ts";
+import { type Patience, until } from "../until.ts";
 import { type Cast, startCast } from "./cast.ts";
 import { explain, measureFrontPage } from "./reading.ts";
 import { reportOf } from "./report.ts";
@@ -77,7 +77,7 @@ interface Stage {
 }
 
 async function play(
-  { signal }: DrillOptions,
+  { signal, patienceMs = recoveredMsMax }: DrillOptions,
   { told, story, world, client, cast, settings }: Stage,
 ): Promise<Played> {
   await until("the service to have a baseline", () => baseline(client), {
@@ -94,7 +94,7 @@ async function play(
   });
   told("drill", "the index is gone in production");
   const messages = await schedulePosts(client, story, told);
-  const incident = await recovered(client, told, signal);
+  const incident = await recovered(client, told, { withinMs: patienceMs, signal });
   return {
     story,
     world,
@@ -187,7 +187,7 @@ const recoveredMsMax = 150_000;
 async function recovered(
   client: Client,
   told: Narrator,
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<Incident | null> {
   const seen = new Set<string>();
   const look = async (): Promise<Incident | null> => {
@@ -203,7 +203,7 @@ async function recovered(
     return incident.state === "closed" ? incident : null;
   };
   try {
-    return await until("the incident to be closed", look, { withinMs: recoveredMsMax, signal });
+    return await until("the incident to be closed", look, patience);
   } catch (error) {
     told("drill", String(error));
     const { incidents } = await client.incidents({ state: "all" });
