@@ -1,13 +1,10 @@
 /**
- * Tells the fleet how an incident goes, and says "all clear" only of agents that were seen to work
- * again; who is not normal is listed by name.
+ * Says "all clear" only of agents that were seen to work again; who is not normal is listed by name.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Configuration } from "../config/config.ts";
 import { reachedFrom } from "../config/graph.ts";
-import type { IncidentId } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
-import type { Inboxes } from "../layers/messages/inboxes.ts";
 import type { Db } from "../store/database.ts";
 import { containmentsInForce } from "./fleet-store.ts";
 
@@ -42,18 +39,15 @@ export function summarise(states: readonly AgentState[]): string {
 export interface AllClearDeps {
   readonly db: Db;
   readonly configuration: Configuration;
-  readonly inboxes: Inboxes;
   /** Of all consumers of the agent and of its roles, counting deaths since the time given. */
   pulseOf(agent: string, since: Date): Promise<Pulse>;
 }
-
-export type Phase = "opened" | "contained" | "all-clear";
 
 const waitMsMax = 30_000;
 const lookEveryMs = 150;
 
 export function createAllClear(deps: AllClearDeps) {
-  const { db, configuration, inboxes } = deps;
+  const { db, configuration } = deps;
 
   /** The agents that the damage to these services could reach, and those named. */
   function concerned(services: readonly string[], agents: readonly string[]): readonly string[] {
@@ -76,25 +70,6 @@ export function createAllClear(deps: AllClearDeps) {
   }
 
   return {
-    /** Told once per phase and agent, whatever is retried. */
-    async announce(
-      incident: IncidentId,
-      phase: Phase,
-      text: string,
-      { services, agents }: Pick<Undo, "services" | "agents">,
-    ): Promise<void> {
-      await Promise.all(
-        concerned(services, agents).map((agent) =>
-          inboxes.tell(agent, {
-            id: `${incident}-${phase}-${agent}`,
-            type: `incident.${phase}`,
-            text,
-            details: { incident },
-          }),
-        ),
-      );
-    },
-
     /** Waits until the agents work again, at most half a minute, and says how many do. */
     async untilNormal({ services, agents, since }: Undo, signal: AbortSignal): Promise<string> {
       const names = concerned(services, agents);

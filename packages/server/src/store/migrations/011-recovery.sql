@@ -60,3 +60,11 @@ create table containments (
   reinstated_at timestamptz
 );
 create unique index on containments (agent) where reinstated_at is null;
+
+-- What the fleet was told of an incident, once per phase.
+create table fleet_announcements (
+  incident text not null,
+  event text not null,
+  told_at timestamptz not null,
+  primary key (incident, event)
+);
