@@ -92,6 +92,8 @@ async function decidedIncident(db: Db): Promise<IncidentId> {
 test("an incident is listed, shown with its evidence, taken, handed back and closed through the API", async () => {
   await using server = await startServer(config);
   const { client } = server;
+  const nothing = await client.wouldHave({ since: "1d" });
+  assert.deepEqual(nothing.decisions, []);
   const id = await decidedIncident(server.lastgood.db);
   const [listed] = (await client.incidents()).incidents;
   assert.equal(listed?.id, id);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "../../src/fault.ts";
-import type { ChangeId, IncidentId } from "../../src/ids.ts";
+import type { ChangeId, IncidentId, RecoveryId, ServiceName } from "../../src/ids.ts";
 import {
   closeIncident,
   finishIncident,
@@ -431,3 +431,65 @@ test("a verdict that could not be taken in is taken in when it is said again", a
   });
   assert.equal(incident.symptoms.length, 1);
 });
+
+test("a decision that a killed process left on record is handed over by the next", async () => {
+  await using store = await startDatabase();
+  const { room: first, guilty } = await guiltyRoom(store.db);
+  const run = first.deps.recoveries.run;
+  // The first process dies between its decision and its word to the recovery room.
+  first.deps.recoveries.run = async () => {
+    throw new Error("killed");
+  };
+  first.say();
+  const { recovery, id } = await first.only("decided");
+  await first.stop();
+  assert.deepEqual(first.outside.ran, []);
+  first.deps.recoveries.run = run;
+
+  await using second = await startRoom(store.db, { holder: "second" }, first.outside);
+  await second.eventually("the recovery to be run", async () => second.outside.ran.length === 1);
+  assert.equal(second.outside.ran[0]?.id, recovery);
+  // And where the recovery's own words were lost, its state tells.
+  second.outside.recoveries.set(recovery as RecoveryId, {
+    ...required(second.outside.recoveries.get(recovery as RecoveryId)),
+    state: "verified",
+    endedAt: new Date(),
+  });
+  const closed = await second.reaches(id, "closed");
+  assert.equal(closed.outcome, "recovered");
+  assert.deepEqual(closed.decision?.changes, [guilty.change]);
+});
+
+test("while a person has a service in hand, another incident's recovery on it waits", async () => {
+  await using store = await startDatabase();
+  const { room } = await guiltyRoom(store.db);
+  await using _ = room;
+  const held = await room.incidents.reportContradiction({
+    target: "runtime:content-api",
+    service: "content-api",
+    actors: ["scaler-a", "scaler-b"],
+    changes: [],
+    because: "one scales up, the other down",
+  });
+  await takeIncident(room.deps, held, "token:ann", "");
+  room.outside.steps = [
+    {
+      layer: "runtime",
+      stage: "relieve",
+      action: { do: "set-revision", service: "content-api" as ServiceName, from: null, to: "good" },
+      says: "serve good",
+    },
+  ];
+  room.say();
+  const { id } = await room.only("decided");
+  await room.eventually("a few turns", async () => room.outside.asked > 3);
+  assert.deepEqual(room.outside.ran, []);
+  await closeIncident(room.deps, held, "token:ann", "settled");
+  await room.eventually("the recovery to be run", async () => room.outside.ran.length === 1);
+  assert.equal((await room.incidents.show(id as IncidentId)).state, "decided");
+});
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("it is not there");
+  return value;
+}

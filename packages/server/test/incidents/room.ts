@@ -11,7 +11,7 @@ import type { ChangeId, IncidentId, RecoveryId, RepositoryName } from "../../src
 import { createIncidents, type Incidents } from "../../src/incidents/incidents.ts";
 import type { Contrast, SignalSource, WriteUps } from "../../src/incidents/neighbours.ts";
 import type { TakeoverDeps } from "../../src/incidents/takeover.ts";
-import { emptyPlan, type Undo } from "../../src/layers/layer.ts";
+import { emptyPlan, type Step, type Undo } from "../../src/layers/layer.ts";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
 import { createPager } from "../../src/notify/notifier.ts";
 import type { Recoveries, Recovery, RecoveryEvent } from "../../src/recovery/recovery.ts";
@@ -61,6 +61,10 @@ export class Outside {
   readonly runs: { revision: string; outcome: Outcome }[] = [];
   readonly states = new Map<string, ReturnType<SignalSource["stateOf"]>>();
   readonly ran: { id: RecoveryId; actor: string }[] = [];
+  /** What every plan would do. */
+  steps: readonly Step[] = [];
+  /** How often a recovery was looked up. */
+  asked = 0;
   opened = 0;
   openNow = 0;
   openMost = 0;
@@ -352,7 +356,13 @@ function recoveriesOf(
         id,
         incident: undo.incident,
         undo,
-        plan: { ...emptyPlan, conflicts, blastRadius: 1, undoWith: `lastgood recover undo ${id}` },
+        plan: {
+          ...emptyPlan,
+          steps: outside.steps,
+          conflicts,
+          blastRadius: 1,
+          undoWith: `lastgood recover undo ${id}`,
+        },
         digest: "d".repeat(64),
         state: "planned",
         because: "",
@@ -376,6 +386,9 @@ function recoveriesOf(
     async awaitApproval(id) {
       set(id, { state: "awaiting-approval" });
     },
-    find: async (id) => outside.recoveries.get(id) ?? null,
+    async find(id) {
+      outside.asked += 1;
+      return outside.recoveries.get(id) ?? null;
+    },
   };
 }
