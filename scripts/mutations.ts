@@ -15,7 +15,7 @@ const root = resolve(import.meta.dirname, "..");
 const program = join(root, "packages/server/test/drills/mutated-program.ts");
 /** Plain, all commits in one deploy, the guilty one in their midst: neither first nor last. */
 const seeds = [6, 12, 3] as const;
-const patienceMs = 40_000;
+const patienceMs = 75_000;
 const drillMsMax = 240_000;
 
 const named = process.argv.slice(2);
@@ -45,7 +45,7 @@ async function firstCaught(mutation: Mutation): Promise<readonly string[] | null
     const caughtBy = await drill(mutation, seed);
     if (caughtBy !== null) return caughtBy;
     if (mutation.mayBeRight === true) {
-      console.log(`${mutation.name}: with seed ${seed} it named the guilty commit by chance.`);
+      console.log(`${mutation.name}: with seed ${seed} the world came out right all the same.`);
     }
   }
   return null;
