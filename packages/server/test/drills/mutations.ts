@@ -102,6 +102,7 @@ async function revertPartly({ action }: Step<"code">, configuration: Configurati
   try {
     const clone = join(folder, "clone");
     git(folder, "clone", "--quiet", resolve(configuration.base, url), clone);
+    git(clone, "config", "user.email", "lastgood@fleet.test");
     git(clone, "revert", "--no-edit", ...action.commits);
     for (const path of git(clone, "show", "--format=", "--name-only").split("\n")) {
       const added = git(clone, "show", "--format=", "--unified=0", "HEAD", "--", path)
