@@ -43,7 +43,7 @@ export async function startServer(
   const log = openSync(join(home, "server.log"), "a");
   const child = spawn(
     program,
-    [...args, "start", "--home", home, "--port", "0", "--config", config],
+    [...args, "start", "--home", home, "--port", "0", "--config", config, "--stop-services"],
     { stdio: ["ignore", "pipe", log], env: { ...withoutOurs(process.env), ...env } },
   );
   const url = await Promise.race([addressOf(child), endOf(child, home)]);

@@ -24,7 +24,8 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    await pause(everyMs, undefined, { signal });
+    // What the caller gave up for says more than that a pause was cut short.
+    await pause(everyMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
   throw new Fault("timed_out", `Waited ${withinMs} ms for ${what}, in vain.`, { cause: last });
 }

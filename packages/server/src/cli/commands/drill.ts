@@ -66,13 +66,24 @@ export function drillCommands(program: Command): void {
         natsUrl: options.natsUrl ?? null,
         program: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
         told: (event) => tell(terminal, event),
-        signal: AbortSignal.timeout(drillMsMax),
+        signal: untilInterrupted(),
       });
       terminal.result(report);
       sumUp(terminal, report);
       await remember(options, report);
       if (!report.ok) process.exitCode = 1;
     });
+}
+
+/** Whoever interrupts a drill gets a clean machine back: the world is taken down before it ends. */
+function untilInterrupted(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.once(name, () =>
+      interrupted.abort(new Fault("timed_out", `The drill was ended by ${name}.`)),
+    );
+  }
+  return AbortSignal.any([interrupted.signal, AbortSignal.timeout(drillMsMax)]);
 }
 
 /** Readiness is a server's business: where none is reachable, there is nobody to tell. */
