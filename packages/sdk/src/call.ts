@@ -29,7 +29,7 @@ export function segment(id: string): string {
 export function callTo({ url, token }: Connection): Call {
   return async <T>(method: string, path: string, options: CallOptions = {}): Promise<T> => {
     const { query = {}, body, signal, timeoutMs = 30_000 } = options;
-    const target = new URL(path, url);
+    const target = targetOf(path, url);
     for (const [name, value] of Object.entries(query)) {
       if (value === undefined) continue;
       for (const each of Array.isArray(value) ? value : [value]) {
@@ -52,6 +52,15 @@ export function callTo({ url, token }: Connection): Call {
     // The server answers in the shapes that the API types state; its tests hold it to them.
     return (text === "" ? undefined : JSON.parse(text)) as T;
   };
+}
+
+function targetOf(path: string, url: string): URL {
+  if (URL.canParse(url) && /^https?:/.test(url)) return new URL(path, url);
+  throw new Fault(
+    "bad_input",
+    `"${url.slice(0, 200)}" is not the address of a server: write it as http://127.0.0.1:7440.`,
+    { context: { path: "--url" } },
+  );
 }
 
 async function send(target: URL, request: RequestInit): Promise<Response> {

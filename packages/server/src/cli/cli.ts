@@ -1,4 +1,5 @@
 import { CommanderError } from "commander";
+import { Fault } from "../fault.ts";
 import { createProgram } from "./program.ts";
 import { reportFailure } from "./terminal.ts";
 
@@ -11,10 +12,17 @@ async function main(): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? 0 : usageExit;
+      if (json && error.exitCode !== 0) reportFailure(usageFault(error), json);
       return;
     }
     process.exitCode = reportFailure(error, json);
   }
+}
+
+/** What was typed is no command; for people, commander has said so already. */
+function usageFault({ code, message }: CommanderError): Fault {
+  const what = code === "commander.help" ? "A command is missing" : message.replace(/^error: /, "");
+  return new Fault("bad_input", `${what}. Run with --help to see what it takes.`);
 }
 
 await main();

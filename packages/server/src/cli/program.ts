@@ -17,6 +17,7 @@ import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
 import { stateCommands } from "./commands/state.ts";
+import { helpStyle } from "./help.ts";
 
 /** The whole command line. Help is grouped by what a person wants to do. */
 export function createProgram(): Command {
@@ -27,24 +28,30 @@ export function createProgram(): Command {
     .option("--home <folder>", "where a local server keeps its data (LASTGOOD_HOME)")
     .option("--json", "print one JSON value on stdout and nothing else")
     .version(ownVersion(), "--version", "print the version")
+    .configureHelp(helpStyle)
     .showHelpAfterError("Run with --help to see what it takes.")
     .exitOverride();
+  program.commandsGroup("To begin:");
   serverCommands(program);
-  accessCommands(program);
-  backupCommands(program);
+  drillCommands(program);
   initCommands(program);
-  configCommands(program);
-  ledgerCommands(program);
-  codeCommands(program);
-  messagesCommands(program);
-  deadLettersCommands(program);
+  doctorCommands(program);
+  program.commandsGroup("When something is wrong:");
   incidentCommands(program);
   recoveryCommands(program);
   pageCommands(program);
-  doctorCommands(program);
-  drillCommands(program);
+  program.commandsGroup("To see how it goes:");
+  ledgerCommands(program);
   runtimeCommands(program);
   signalsCommands(program);
+  program.commandsGroup("What agents work with:");
+  codeCommands(program);
   stateCommands(program);
+  messagesCommands(program);
+  deadLettersCommands(program);
+  program.commandsGroup("To run the server:");
+  configCommands(program);
+  accessCommands(program);
+  backupCommands(program);
   return program;
 }

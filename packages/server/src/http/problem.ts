@@ -53,6 +53,10 @@ function fromFastify(error: FastifyError): Fault | null {
       return new Fault("too_large", "The body is larger than this route takes: send less at once.");
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new Fault("unsupported_media_type", "Send JSON: content-type: application/json.");
+    case "FST_ERR_BAD_URL":
+      return new Fault("bad_input", "The path is no URL of UTF-8: encode each part of it.", {
+        context: { path: "path" },
+      });
     case "FST_ERR_CTP_EMPTY_JSON_BODY":
     case "FST_ERR_CTP_INVALID_JSON_BODY":
     case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
@@ -75,8 +79,10 @@ const connectionCodes = new Set([
   "ECONNRESET",
 ]);
 const statementTimedOut = "57014";
+/** Of a text, and of a JSON value. */
+const nulCodes = new Set(["22021", "22P05"]);
 
-/** What PostgreSQL, or the way to it, did to us; null for anything that is a bug of ours. */
+/** What PostgreSQL, or the way to it, says of a request; null for anything that is a bug of ours. */
 function storeFault(error: FastifyError & { readonly severity?: string }): Fault | null {
   const away = connectionCodes.has(error.code) || error.severity === "FATAL";
   if (away || /^(08|53|57P)/.test(error.code)) {
@@ -90,6 +96,13 @@ function storeFault(error: FastifyError & { readonly severity?: string }): Fault
     return new Fault(
       "timed_out",
       "PostgreSQL did not finish in time, and nothing was written: ask for less, or try again.",
+      { cause: error },
+    );
+  }
+  if (nulCodes.has(error.code)) {
+    return new Fault(
+      "bad_input",
+      "A text holds a NUL or is no UTF-8, which PostgreSQL cannot keep: take it out.",
       { cause: error },
     );
   }

@@ -47,6 +47,7 @@ export async function createApp(deps: ServerDeps): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => newId<string>(world, "req"),
     routerOptions: { maxParamLength: 1_000 },
+    frameworkErrors: answerProblem,
     requestTimeout: 120_000,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);

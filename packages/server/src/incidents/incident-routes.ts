@@ -31,7 +31,7 @@ export interface IncidentRoutesDeps extends TakeoverDeps {
 }
 
 const params = z.strictObject({ id: z.string().min(1).max(100) });
-const reason = z.string().max(2_000);
+const reason = z.string().trim().max(2_000);
 const given = z.strictObject({ reason: reason.min(1) });
 const maybe = z.strictObject({ reason: reason.default("") });
 const tags = ["incidents"];

@@ -38,7 +38,7 @@ export async function createRecoveries(deps: RecoveriesDeps) {
     id: RecoveryId,
     digest: string,
     actor: string,
-    from: readonly Recovery["state"][],
+    { from, approve = false }: { from: readonly Recovery["state"][]; approve?: boolean },
   ): Promise<void> {
     const recovery = await requireRecovery(db, id);
     requireDigest(recovery, digest);
@@ -48,14 +48,17 @@ export async function createRecoveries(deps: RecoveriesDeps) {
         `Recovery ${id} has conflicts and cannot run: ${recovery.plan.conflicts.join("; ")}. Resolve them by hand and plan again.`,
       );
     }
-    await db.begin((tx) => beginRecovery(tx, id, { actor, at: world.now(), from }));
+    await db.begin(async (tx) => {
+      if (approve) await addApproval(tx, id, actor);
+      await beginRecovery(tx, id, { actor, at: world.now(), from });
+    });
     loop.wake();
   }
 
   const recoveries: Recoveries = {
     plan: (undo, plannedBy, { automatic = false } = {}) =>
       planner.plan(db, { undo, plannedBy, automatic, replaces: null }),
-    run: (id, digest, actor) => begin(id, digest, actor, ["planned", "paused"]),
+    run: (id, digest, actor) => begin(id, digest, actor, { from: ["planned", "paused"] }),
     async awaitApproval(id, because) {
       await moveRecovery(db, id, ["planned"], "awaiting-approval", { because });
     },
@@ -65,16 +68,21 @@ export async function createRecoveries(deps: RecoveriesDeps) {
     ...recoveries,
     /** A person lets this very plan run. */
     async approve(id: RecoveryId, digest: string, by: string): Promise<void> {
-      requireDigest(await requireRecovery(db, id), digest);
-      await addApproval(db, id, by);
-      await begin(id, digest, by, ["awaiting-approval", "planned"]);
+      await begin(id, digest, by, { from: ["awaiting-approval", "planned"], approve: true });
     },
     async refuse(id: RecoveryId, by: string, because: string): Promise<void> {
       const moved = await moveRecovery(db, id, ["awaiting-approval", "planned"], "refused", {
         because: `${by}: ${because}`,
         endedAt: world.now(),
       });
-      if (!moved) throw new Fault("state_forbids", `Recovery ${id} is no longer waiting.`);
+      if (moved) return;
+      const { state } = await requireRecovery(db, id);
+      const now =
+        state === "verified" ? `lastgood recover undo ${id}` : `lastgood recover show ${id}`;
+      throw new Fault(
+        "state_forbids",
+        `Recovery ${id} is ${state}, and only one that waits can be refused: see \`${now}\`.`,
+      );
     },
     async planUndoOf(id: RecoveryId, by: string): Promise<Recovery> {
       return await planner.planUndoOf(db, await requireRecovery(db, id), by);

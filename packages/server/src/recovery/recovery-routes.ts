@@ -31,7 +31,8 @@ const planBody = z
     contain: z.boolean().default(false),
   })
   .refine(
-    (body) => body.changes !== undefined || body.task !== undefined || body.since !== undefined,
+    ({ changes, task, agent, since }) =>
+      changes !== undefined || task !== undefined || (agent !== undefined && since !== undefined),
     "name changes, a task, or an agent with since",
   );
 
@@ -138,7 +139,7 @@ export function recoveryRoutes(
         tags,
         summary: "Do not run this plan",
         params,
-        body: z.strictObject({ because: z.string().min(1).max(2_000) }),
+        body: z.strictObject({ because: z.string().trim().min(1).max(2_000) }),
         response,
       },
     },

@@ -55,7 +55,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new Fault(
       "not_found",
-      `There is no backup in ${folder}: it has no readable ${manifestFile} (one that was interrupted never gets one).`,
+      `There is no backup in ${folder}: it has no readable ${manifestFile} (one that was interrupted never gets one). Name a folder that \`lastgood backup\` made.`,
       { cause, context: { path: file } },
     );
   });

@@ -8,7 +8,9 @@ export function incidentCommands(program: Command): void {
     .command("incident")
     .summary("what went wrong, what did it, and who has it")
     .description(
-      "Incidents: see them, take one, say that it is put right, give it back, close it.",
+      "Incidents: see them, take one, say that it is put right, give it back, close it.\n\n" +
+        "  lastgood incident show\n" +
+        "  lastgood incident take inc_1mf3k9q7x2ap",
     );
   listCommand(incident);
   showCommand(incident);

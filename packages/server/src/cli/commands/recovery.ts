@@ -20,7 +20,11 @@ export function recoveryCommands(program: Command): void {
     );
   recover
     .command("plan")
-    .description("Computes what would be done, lost and touched. Moves nothing.")
+    .description(
+      "Computes what would be done, lost and touched. Moves nothing.\n\n" +
+        "  lastgood recover plan --task T-418\n" +
+        '  lastgood recover plan --agent backend --since 2h --because "prices are wrong"',
+    )
     .option("--change <id...>", "these changes (ids as in `lastgood changes`)")
     .option("--task <id>", "all changes of a task")
     .option("--agent <name>", "all changes of an agent, with --since")

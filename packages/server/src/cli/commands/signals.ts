@@ -103,6 +103,7 @@ function samplesCommands(program: Command): void {
   program
     .command("samples")
     .summary("send what you observed")
+    .description("Takes in observations; the rules under `signals` judge them.")
     .command("send")
     .summary("send one sample, or a file of them")
     .description(

@@ -20,7 +20,11 @@ export function stateCommands(program: Command): void {
   const state = program
     .command("state")
     .summary("documents that agents share: versions, history, restore, revert")
-    .description("Versioned documents, each named `collection/id`.");
+    .description(
+      "Versioned documents, each named `collection/id`.\n\n" +
+        "  lastgood state history permissions/site\n" +
+        "  lastgood state revert --task T-418 --preview",
+    );
   reading(state);
   writing(state);
   reverting(state);

@@ -13,7 +13,7 @@ import type {
 import { z } from "zod";
 
 export const name = z.string().min(1).max(100);
-export const because = z.string().min(1).max(1_000);
+export const because = z.string().trim().min(1).max(1_000);
 export const deadLetterReasons = [
   "max_deliver",
   "oversized",

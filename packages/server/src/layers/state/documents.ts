@@ -98,7 +98,7 @@ export function createDocuments({ db, world, writer, neverRevive }: ChangeSetDep
           : `At ${formatInstant(which.atUs)} there was no document`;
     throw new Fault(
       "not_found",
-      `${where} ${targetOf(name)}: see \`lastgood state history ${targetOf(name)}\`.`,
+      `${where} ${targetOf(name)}: see \`lastgood state ${which === undefined ? `list ${name.collection}` : `history ${targetOf(name)}`}\`.`,
     );
   }
 
