@@ -1,0 +1,84 @@
+/** What is typed wrong. Each row runs the real program, with `--json`. */
+import type { Row as AnyRow, CommandLine } from "./row.ts";
+
+type Row = AnyRow<CommandLine>;
+
+const bad = { fault: "bad_input", exit: 2 } as const;
+
+function typed(
+  line: string,
+  rest: Pick<Row, "fault" | "exit" | "says">,
+  environment: CommandLine["environment"] = {},
+): Row {
+  return {
+    name: [...Object.values(environment), `lastgood ${line}`].join(" "),
+    call: { argv: wordsOf(line), environment },
+    ...rest,
+  };
+}
+
+/** Words are apart by spaces; `''` is an empty one. */
+function wordsOf(line: string): readonly string[] {
+  return line.split(" ").map((word) => (word === "''" ? "" : word));
+}
+
+const usage: readonly Row[] = [
+  typed("incidnet list", { ...bad, says: /unknown command.*Did you mean incident.*--help/s }),
+  typed("incident", { ...bad, says: /A command is missing.*--help/ }),
+  typed("incident take", { ...bad, says: /missing required argument 'id'.*--help/ }),
+  typed("changes --agnet backend", { ...bad, says: /unknown option.*Did you mean --agent/s }),
+  typed("changes --since soon", { ...bad, says: /2h/ }),
+  typed("changes --limit many", { ...bad, says: /limit/ }),
+  typed("freeze ''", { ...bad, says: /body\/reason/ }),
+  typed("start --port 99999", { ...bad, says: /0 to 65535/ }),
+];
+
+const drills: readonly Row[] = [
+  typed("drill run october", { fault: "not_found", exit: 3, says: /there is september/ }),
+  typed("drill run september --seed seven", { ...bad, says: /whole number/ }),
+  typed("drill run september --variant odd", { ...bad, says: /it has plain, same-file/ }),
+];
+
+const files: readonly Row[] = [
+  typed("config check {folder}/bad.yaml", {
+    fault: "bad_configuration",
+    exit: 2,
+    says: /bad\.yaml:3:\d+.*services\.shop\.ownr.*did you mean owner/s,
+  }),
+  typed("config check {folder}/nothing.yaml", {
+    fault: "not_found",
+    exit: 3,
+    says: /nothing\.yaml.*lastgood init/,
+  }),
+  typed("config set mode atuo --file {folder}/good.yaml", {
+    fault: "bad_configuration",
+    exit: 2,
+    says: /watch, propose or auto/,
+  }),
+  typed("state put pages/front {half", { ...bad, says: /not JSON/ }),
+  typed("state get front", { ...bad, says: /collection\/id/ }),
+  typed("restore {folder}/nothing --home {folder}/home", {
+    fault: "not_found",
+    exit: 3,
+    says: /nothing.*lastgood backup/,
+  }),
+];
+
+const servers: readonly Row[] = [
+  typed(
+    "changes",
+    { fault: "server_unreachable", exit: 6, says: /lastgood start.*--url/ },
+    { LASTGOOD_URL: "http://127.0.0.1:9" },
+  ),
+  typed("changes", { ...bad, says: /http:\/\/127\.0\.0\.1:7440/ }, { LASTGOOD_URL: "nowhere" }),
+  typed(
+    "changes",
+    { fault: "unauthenticated", exit: 4, says: /token create/ },
+    { LASTGOOD_TOKEN: "wrong" },
+  ),
+  typed("recover run {planned} --digest 0", { ...bad, says: /64 hex digits/ }),
+  typed("recover run {conflicting}", { fault: "revert_conflicts", exit: 7, says: /a\.txt/ }),
+  typed("recover plan --change {far}", { fault: "layer_unreachable", exit: 6, says: /down\.git/ }),
+];
+
+export const commandRows: readonly Row[] = [...usage, ...drills, ...files, ...servers];
