@@ -6,13 +6,13 @@ import type { Client } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import { endProcess, startAgentProcess } from "../processes.ts";
 import type { AgentBriefing } from "./agents/agent-process.ts";
-import type { Pushed } from "./agents/coding-agent.ts";
+import type { Pushed, PushOrder } from "./agents/coding-agent.ts";
 import { type CodingAgent, codingAgents, type Story } from "./story.ts";
 import type { SeptemberWorld } from "./world.ts";
 
 export interface Cast {
-  /** The agent commits and pushes this act of the story. */
-  push(agent: CodingAgent, act: number, hook: boolean): Promise<Pushed>;
+  /** The agent commits and pushes an act of the story. */
+  push(agent: CodingAgent, order: PushOrder): Promise<Pushed>;
   end(): Promise<void>;
 }
 
@@ -44,11 +44,11 @@ export async function startCast(
     start("marketing", "marketing-agent"),
   ]);
   return {
-    async push(agent, act, hook) {
+    async push(agent, order) {
       const child = children.get(agent);
       if (child === undefined) throw new Error(`no process for ${agent}`);
       const answered = once(child, "message", { signal: AbortSignal.timeout(pushMsMax) });
-      child.send({ act, hook });
+      child.send(order);
       const [answer] = (await answered) as [Pushed | { error: string }];
       if ("error" in answer)
         throw new Fault("internal", `${agent} could not push: ${answer.error}`);

@@ -110,7 +110,7 @@ async function play(
   };
 }
 
-/** One push after another, each deployed before the next; or all at once, found by one look at the branch. */
+/** One push after another, each deployed before the next; or all at once, gathered on a branch before. */
 async function pushAll(
   story: Story,
   cast: Cast,
@@ -122,10 +122,14 @@ async function pushAll(
   let injectedAt = new Date();
   for (const [index, act] of story.acts.entries()) {
     const last = index === story.acts.length - 1;
-    const { commit } = await cast.push(act.agent, index, story.bundled ? last : true);
+    const { commit, pushedAt } = await cast.push(act.agent, {
+      act: index,
+      branch: story.bundled ? "next" : "main",
+      live: !story.bundled || last,
+    });
     commits.push(commit);
     told(act.agent, `pushed ${commit.slice(0, 7)} ${act.edit.subject}`);
-    if (act.guilty) injectedAt = new Date();
+    if (story.bundled ? last : act.guilty) injectedAt = new Date(pushedAt);
     if (!story.bundled && waitsForDeploy(story.acts, index)) {
       await until(`${commit.slice(0, 7)} to be served`, () => serves(client, commit), {
         withinMs: 30_000,
@@ -134,7 +138,7 @@ async function pushAll(
       });
     }
   }
-  return { commits, injectedAt: story.bundled ? new Date() : injectedAt };
+  return { commits, injectedAt };
 }
 
 /** What comes after the guilty commit does not wait: agents do not stop because something broke. */

@@ -53,6 +53,7 @@ async function buildRepositories(folder: string, remote: string): Promise<void> 
   await mkdir(dirname(remote), { recursive: true });
   await git(folder, "founder", "clone", "--quiet", "--bare", first, remote);
   await git(first, "founder", "remote", "add", "origin", remote);
+  await git(first, "founder", "push", "--quiet", "origin", "main:next");
   for (const agent of codingAgents) {
     const tree = join(folder, "work", agent);
     await mkdir(dirname(tree), { recursive: true });

@@ -6,13 +6,17 @@ import { hearWhatIsTold, startAgent } from "./agent-process.ts";
 
 export interface PushOrder {
   readonly act: number;
-  /** Whether the push rings Lastgood's hook; otherwise it is found by polling. */
-  readonly hook: boolean;
+  /** The branch that the work is on: `main`, or `next`, which goes live in one push. */
+  readonly branch: "main" | "next";
+  /** Whether what is on the branch goes live now: it is on `main`, and Lastgood's hook is rung. */
+  readonly live: boolean;
 }
 
 export interface Pushed {
   readonly act: number;
   readonly commit: string;
+  /** When the branch held it, ISO 8601. */
+  readonly pushedAt: string;
 }
 
 const { briefing, client, journal } = startAgent();
@@ -20,10 +24,10 @@ const { name, folder, seed, variant } = briefing;
 const tree = join(folder, "work", name);
 const story = tellStory(seed, variant);
 
-async function push({ act, hook }: PushOrder): Promise<Pushed> {
+async function push({ act, branch, live }: PushOrder): Promise<Pushed> {
   const edit = story.acts[act]?.edit;
   if (edit === undefined) throw new Error(`the story has no act ${act}`);
-  await git(tree, name, "pull", "--quiet", "--rebase");
+  await git(tree, name, "pull", "--quiet", "--rebase", "origin", branch);
   await writeFiles(tree, edit.apply(await readFiles(tree)));
   await git(tree, name, "add", "--all");
   await git(
@@ -33,11 +37,13 @@ async function push({ act, hook }: PushOrder): Promise<Pushed> {
     "--quiet",
     `--message=${edit.subject}\n\nTask: task_${seed}_${act}`,
   );
-  await git(tree, name, "push", "--quiet", "origin", "HEAD:main");
+  await git(tree, name, "push", "--quiet", "origin", `HEAD:${branch}`);
+  if (live && branch !== "main") await git(tree, name, "push", "--quiet", "origin", "HEAD:main");
+  const pushedAt = new Date().toISOString();
   const commit = await git(tree, name, "rev-parse", "HEAD");
   journal("wrote", { commit, subject: edit.subject });
-  if (hook) await client.repositoryPushed("content-api");
-  return { act, commit };
+  if (live) await client.repositoryPushed("content-api");
+  return { act, commit, pushedAt };
 }
 
 process.on("message", (order: PushOrder) => {
