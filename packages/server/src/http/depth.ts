@@ -12,7 +12,9 @@ export function requireShallow(body: unknown): void {
       });
     }
     level = level.flatMap((each) =>
-      typeof each === "object" && each !== null ? Object.values(each) : [],
+      typeof each === "object" && each !== null && !ArrayBuffer.isView(each)
+        ? Object.values(each)
+        : [],
     );
   }
 }

@@ -1,11 +1,10 @@
 /**
- * The HTTP door. Every `/v1` route states the least role that may call it; one that does not fails the
- * start (deny by default), and every denial is audited.
+ * The HTTP door. Every `/v1` route states the least role that may call it and describes itself; one that does
+ * not fails the start (deny by default), and every denial is audited.
  */
 import swagger from "@fastify/swagger";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import {
-  jsonSchemaTransform,
   serializerCompiler,
   validatorCompiler,
   type ZodTypeProvider,
@@ -21,6 +20,7 @@ import { createDenials } from "./audit.ts";
 import { requireShallow } from "./depth.ts";
 import { healthRoutes } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
+import { openapiOptions, requireDescribed } from "./openapi.ts";
 import { answerProblem } from "./problem.ts";
 import { authenticate } from "./tokens.ts";
 
@@ -59,20 +59,8 @@ export async function createApp(deps: ServerDeps): Promise<App> {
       `There is no ${request.method} ${request.url.slice(0, 200)}: see /openapi.json.`,
     );
   });
-  await app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Lastgood", version },
-      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
-      security: [{ token: [] }],
-    },
-    transform: jsonSchemaTransform,
-  });
-  app.addHook("onRoute", (route) => {
-    if (route.url.startsWith("/v1") && route.config?.allow === undefined) {
-      throw new Error(`${String(route.method)} ${route.url} does not say who may call it`);
-    }
-  });
+  await app.register(swagger, openapiOptions(version));
+  app.addHook("onRoute", requireDescribed);
   app.addHook("onRequest", async (request) => {
     const allow = request.routeOptions.config.allow;
     if (allow === undefined || allow === "public") return;

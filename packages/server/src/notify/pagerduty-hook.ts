@@ -50,7 +50,11 @@ export function pagerdutyHook(app: App, deps: PagerdutyHookDeps): void {
           const signed = request.headers["x-pagerduty-signature"];
           requireSigned(configuration, environment, request.body, String(signed ?? ""));
         },
-        schema: { hide: true },
+        schema: {
+          tags: ["pages"],
+          summary: "PagerDuty's own webhook, signed: a page was acknowledged or resolved there",
+          security: [],
+        },
       },
       async (request, reply) => {
         const { event } = readEvent(request.body);

@@ -31,7 +31,12 @@ export function pushHook(app: App, { code, environment }: PushHookDeps): void {
       "/v1/hooks/repositories/:name",
       {
         config: { allow: "public" },
-        schema: { hide: true, params: paramsSchema },
+        schema: {
+          tags: ["code"],
+          summary: "A forge's push webhook, signed with the repository's hookSecret",
+          security: [],
+          params: paramsSchema,
+        },
       },
       async (request, reply) => {
         const { name } = request.params as z.infer<typeof paramsSchema>;
