@@ -11,6 +11,7 @@ import { ask, type Outcome, type } from "./calls.ts";
 import { commandRows } from "./command-rows.ts";
 import { type Digests, moved } from "./digest.ts";
 import { formRows } from "./form-rows.ts";
+import { nameRows } from "./name-rows.ts";
 import type { Row } from "./row.ts";
 import { startSmallWorld } from "./world.ts";
 
@@ -26,7 +27,7 @@ function unmoved(leaves: readonly string[] | undefined, before: Digests, after: 
 test("bad input is refused with its code and what to do, and moves nothing", async (t) => {
   await using world = await startSmallWorld();
   let before = await world.digest();
-  for (const row of [...formRows, ...accessRows, ...actRows]) {
+  for (const row of [...formRows, ...nameRows, ...accessRows, ...actRows]) {
     await t.test(row.name, async () => {
       const outcome = await ask(world, row.call);
       const was = before;

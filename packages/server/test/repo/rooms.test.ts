@@ -10,7 +10,10 @@ const src = join(root, "packages/server/src");
 function tableOf(markdown: string): Map<string, readonly string[]> {
   const rows = [...markdown.matchAll(/^\| `([\w/]+)` \|[^|]*\| ([^|]*) \|$/gm)];
   return new Map(
-    rows.map(([, room = "", may = ""]) => [room, [...may.matchAll(/`([\w/]+)`/g)].map(([, each = ""]) => each)]),
+    rows.map(([, room = "", may = ""]) => [
+      room,
+      [...may.matchAll(/`([\w/]+)`/g)].map(([, each = ""]) => each),
+    ]),
   );
 }
 
@@ -22,7 +25,9 @@ function roomOf(file: string): string {
 }
 
 function sources(): readonly string[] {
-  return readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+  return readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
+  );
 }
 
 test("rooms import only what ARCHITECTURE.md lets them", () => {
@@ -36,7 +41,9 @@ test("rooms import only what ARCHITECTURE.md lets them", () => {
       illegal.push(`${file}: the room ${room} is not in the table`);
       continue;
     }
-    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(/from "(\.[^"]+)"/g)) {
+    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(
+      /from "(\.[^"]+)"/g,
+    )) {
       const to = roomOf(relative(src, resolve(src, dirname(file), path)));
       if (to !== room && to !== "ground" && !may.includes(to)) illegal.push(`${file} -> ${to}`);
     }
@@ -50,7 +57,9 @@ test("every room of the table exists, and allows nothing that nobody uses", () =
   for (const file of sources()) {
     const rooms = used.get(roomOf(file)) ?? new Set();
     used.set(roomOf(file), rooms);
-    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(/from "(\.[^"]+)"/g)) {
+    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(
+      /from "(\.[^"]+)"/g,
+    )) {
       rooms.add(roomOf(relative(src, resolve(src, dirname(file), path))));
     }
   }
@@ -63,8 +72,10 @@ test("every room of the table exists, and allows nothing that nobody uses", () =
 });
 
 test("pure files import no I/O", () => {
-  const io = /from "(node:(fs|net|http|child_process|dgram|tls)[^"]*|postgres|fastify|@nats-io\/[^"]+)"/;
-  const pure = /\/(plan|phases|authority|suspects|bisection|act-ladder|floor|late-onset|sustain|containment|check|post-mortem|markdown|change|graph|canonical)\.ts$/;
+  const io =
+    /from "(node:(fs|net|http|child_process|dgram|tls)[^"]*|postgres|fastify|@nats-io\/[^"]+)"/;
+  const pure =
+    /\/(plan|phases|authority|suspects|bisection|act-ladder|floor|late-onset|sustain|containment|check|post-mortem|markdown|change|graph|canonical)\.ts$/;
   const impure = sources()
     .filter((file) => pure.test(`/${file}`))
     .filter((file) => io.test(readFileSync(join(src, file), "utf8")));
