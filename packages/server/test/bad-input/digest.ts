@@ -24,7 +24,9 @@ export async function digestOfWorld(db: Db, folders: readonly string[]): Promise
     ({ name }) => `select '${name}' as part, md5(coalesce(string_agg(row, ',' order by row), ''))
       as digest from (select (to_jsonb(t) - '${lookedAt}'::text[])::text as row from "${name}" t) r`,
   );
-  const rows = await db.unsafe<{ part: string; digest: string }[]>(parts.join(" union all "));
+  const rows = await db.unsafe<{ part: string; digest: string }[]>(parts.join(" union all "), [], {
+    prepare: true,
+  });
   const files = await Promise.all(
     folders.map(async (folder) => [folder, await digestOfFolder(folder)] as const),
   );
