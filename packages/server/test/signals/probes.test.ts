@@ -19,14 +19,16 @@ describe("probes", { concurrency: true }, () => {
     const rule = async () => (await server.client.rule("content-api.reads")).rule;
     await until("a floor", async () => (await rule()).floor !== null);
 
+    const before = (await rule()).samples;
     const injected = Date.now();
     service.delayMs = 1_200;
     const regressed = await until("a regression", async () => {
       const now = await rule();
       return now.verdict === "drift" ? now : null;
     });
-    const tookMs = Date.now() - injected;
-    assert.ok(tookMs <= 3_500, `detected after ${tookMs} ms`);
+    // Counted in samples: how long they take is the machine's business.
+    const judged = regressed.samples - before;
+    assert.ok(judged >= 17 && judged <= 80, `detected after ${judged} samples`);
     const onset = Date.parse(regressed.onset ?? "");
     // A request that was under way when the service turned slow began before it.
     assert.ok(onset >= injected - 50, `the onset is ${injected - onset} ms before the cause`);
