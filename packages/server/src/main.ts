@@ -41,6 +41,7 @@ import { ledgerRoutes } from "./ledger/ledger-routes.ts";
 import { createNotify } from "./notify/create-notify.ts";
 import { readOwnBuild } from "./own-build.ts";
 import { createCapture } from "./recovery/capture.ts";
+import { thingsOf } from "./recovery/plan.ts";
 import { createPlanner } from "./recovery/planner.ts";
 import { createRecoveries, type RecoveryRoom } from "./recovery/recoveries.ts";
 import type { RecoveryEvent } from "./recovery/recovery.ts";
@@ -257,6 +258,13 @@ async function openResponse(
     capture: createCapture(ground, [runtime.capture, captureSamples(signals)]),
     told: moved.tell,
     resumed: ({ undo }, signal) => allClear.untilNormal(undo, signal),
+    heldBecause: async ({ plan }) => {
+      const freeze = await incidents.freezeInForce();
+      if (freeze !== null)
+        return `everything automatic is frozen by ${freeze.by}: ${freeze.reason}`;
+      const taken = await incidents.takenBy(plan.steps.flatMap(thingsOf));
+      return taken === null ? null : `${taken.by} took ${taken.incident}`;
+    },
     afterCrash: configuration.current().afterCrash,
     ...(seams.reached === undefined ? {} : { reached: seams.reached }),
   });

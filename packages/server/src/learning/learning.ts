@@ -86,7 +86,7 @@ export function createLearning(deps: LearningDeps) {
       if (check?.accepted === true) return null;
       const because =
         check === null ? "no check could be run" : `its check was not accepted: ${check.because}`;
-      return `${because}; give a reason for none with \`lastgood incident close ${incident} --reason ...\``;
+      return `${because}; give a reason for none with \`lastgood incident close ${incident} "why"\``;
     },
     async stop(): Promise<void> {
       await Promise.all(underWay.values());

@@ -5,6 +5,7 @@
  *   P2. Steps run by stage: hands and consumers are held before the world changes, released after.
  *   P3. The digest covers every word that was shown: what is approved is what is executed.
  */
+import type { Thing } from "../config/graph.ts";
 import { emptyPlan, type Plan, type Step, stages, type Undo } from "../layers/layer.ts";
 
 /** By stage (P2); within a stage as the layers gave them. */
@@ -64,6 +65,14 @@ export function targetsOf(step: Step): readonly string[] {
     case "signals":
       return [];
   }
+}
+
+/** The same, as the dependency graph names things. */
+export function thingsOf(step: Step): readonly Thing[] {
+  return targetsOf(step).map((target) => ({
+    layer: step.layer === "signals" ? "runtime" : step.layer,
+    target: target.slice(target.indexOf(":") + 1),
+  }));
 }
 
 /**

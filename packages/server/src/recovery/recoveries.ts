@@ -16,7 +16,7 @@ import {
 } from "./recovery-store.ts";
 
 export interface RecoveriesDeps
-  extends Pick<RecoveryLoopDeps, "layers" | "capture" | "resumed" | "reached"> {
+  extends Pick<RecoveryLoopDeps, "layers" | "capture" | "resumed" | "heldBecause" | "reached"> {
   readonly db: Db;
   readonly world: World;
   readonly log: Logger;

@@ -47,6 +47,8 @@ export interface RunnerDeps {
   capture(recovery: Recovery): Promise<void>;
   /** Told after each step that was verified, with the steps that are left. */
   progressed(recovery: Recovery, done: JournalStep, left: readonly JournalStep[]): Promise<void>;
+  /** Why an automatic recovery must not take its next step (a freeze, a person who took over); null: it may. */
+  heldBecause(recovery: Recovery): Promise<string | null>;
   reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
 }
 
@@ -70,6 +72,8 @@ export async function runRecovery(
   }
   for (const step of recovery.steps) {
     if (step.state !== "verified") {
+      const held = recovery.automatic ? await deps.heldBecause(recovery) : null;
+      if (held !== null) return { kind: "waiting", because: held };
       const outcome = await take(deps, recovery, step, lease, reached, signal);
       if (outcome !== null) return outcome;
     }

@@ -20,7 +20,8 @@ const config = configSchema.parse({
 /** The real recovery room over fake layers. */
 export async function startFakeRoom(
   db: Db,
-  options: FakeOptions & Partial<Pick<RecoveriesDeps, "reached" | "told" | "afterCrash">> = {},
+  options: FakeOptions &
+    Partial<Pick<RecoveriesDeps, "reached" | "told" | "afterCrash" | "heldBecause">> = {},
 ) {
   const layers = fakeLayers(db, options);
   const planner = createPlanner({
@@ -40,6 +41,7 @@ export async function startFakeRoom(
     layers,
     capture: async () => {},
     resumed: async () => "all agents normal",
+    heldBecause: options.heldBecause ?? (async () => null),
     told: options.told ?? (async () => {}),
     afterCrash: options.afterCrash ?? "continue",
     ...(options.reached === undefined ? {} : { reached: options.reached }),

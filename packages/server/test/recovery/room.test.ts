@@ -4,10 +4,10 @@ import { Fault } from "../../src/fault.ts";
 import type { IncidentId } from "../../src/ids.ts";
 import type { RecoveryEvent } from "../../src/recovery/recovery.ts";
 import { startDatabase } from "../support/database.ts";
-import { createFakeWorld, type FakeOptions, readFakeWorld, undoOf } from "./fake-layers.ts";
+import { createFakeWorld, readFakeWorld, undoOf } from "./fake-layers.ts";
 import { startFakeRoom } from "./fake-room.ts";
 
-async function startWorld(options: FakeOptions = {}) {
+async function startWorld(options: Parameters<typeof startFakeRoom>[1] = {}) {
   const store = await startDatabase({ max: 4 });
   await createFakeWorld(store.db);
   const events: RecoveryEvent[] = [];
@@ -139,4 +139,25 @@ test("something that is away is tried again, a refusal is not", async () => {
   await world.ended();
   assert.equal(tries, 3);
   assert.match((await world.room.find(planned.id))?.because ?? "", /branch is checked out/);
+});
+
+test("a freeze stops an automatic recovery before its next step, and not a person's", async () => {
+  let frozen = false;
+  const asked = Promise.withResolvers<void>();
+  await using world = await startWorld({
+    async heldBecause() {
+      if (frozen) asked.resolve();
+      return frozen ? "frozen" : null;
+    },
+    async before() {
+      frozen = true;
+    },
+  });
+  const automatic = await world.room.plan(undoOf(), "lastgood", { automatic: true });
+  await world.room.run(automatic.id, automatic.digest, "lastgood");
+  await asked.promise;
+  await world.room.loop.stop();
+  const found = await world.room.find(automatic.id);
+  assert.deepEqual([found?.state, found?.because], ["running", "frozen"]);
+  assert.deepEqual(found?.steps.map((step) => step.state).slice(0, 2), ["verified", "pending"]);
 });
