@@ -17,10 +17,9 @@
  *       tell" says nothing; a revision that only ever says that is left out.
  *   B5. No suspect is convicted without a pair: a failure with it and a pass without it.
  */
-import { type CheckHistory, flakeGrid, logSumExp } from "./flake.ts";
+import { type CheckHistory, flakeGrid, logSumExp, missRate } from "../sandbox/flake.ts";
 import { clampFactor, factorMax, witnessAt } from "./suspects.ts";
 
-export const missRate = 0.01;
 const spoiltRate = 0.004;
 /** Without a pair the factor stays just under what makes a witness. */
 const unpairedMax = 19;

@@ -1,30 +1,40 @@
+import { type CheckHistory, chanceOfFault } from "../sandbox/flake.ts";
 import type { CheckRun } from "../sandbox/sandbox.ts";
 
 export type Acceptance = { readonly accepted: boolean; readonly because: string };
+type Outcome = CheckRun["outcome"];
+
+/** How sure it must be that the bad revision has the fault, and that the good one has not. */
+const sureAt = 0.99;
 
 /**
- * A check earns its place by what it showed: red on the bad revision, green on the good one. A flaky
- * check may fall over once on the good one; where its runs do not agree, most of them decide.
+ * A check earns its place by what it showed: red on the bad revision, green on the good one. How much
+ * one run says depends on how often the check fails on what is good (`known`): a flaky one is run more often.
  */
-export function accept(bad: readonly CheckRun[], good: readonly CheckRun[]): Acceptance {
-  const red = most(bad, "bad");
-  const green = most(good, "good");
+export function accept(
+  bad: readonly Pick<CheckRun, "outcome">[],
+  good: readonly Pick<CheckRun, "outcome">[],
+  known: CheckHistory,
+): Acceptance {
   const told = `${tally(bad, "bad")} red on the bad revision, ${tally(good, "good")} green on the good one`;
-  return { accepted: red && green, because: told };
+  return { accepted: shows(bad, "bad", known) && shows(good, "good", known), because: told };
 }
 
-/** Whether one more run is needed before the runs of one revision decide. */
-export function undecided(runs: readonly CheckRun[], wanted: CheckRun["outcome"]): boolean {
-  return runs.length < runsMax && !most(runs, wanted);
+/** Whether these runs of one revision show that it is `wanted`, beyond what a flaky check shows by chance. */
+export function shows(
+  runs: readonly Pick<CheckRun, "outcome">[],
+  wanted: "bad" | "good",
+  known: CheckHistory,
+): boolean {
+  const seen = { good: count(runs, "good"), bad: count(runs, "bad") };
+  const fault = chanceOfFault(seen, known);
+  return (wanted === "bad" ? fault : 1 - fault) >= sureAt;
 }
 
-const runsMax = 5;
-
-function most(runs: readonly CheckRun[], outcome: CheckRun["outcome"]): boolean {
-  const agreeing = runs.filter((run) => run.outcome === outcome).length;
-  return agreeing > runs.length / 2;
+function count(runs: readonly Pick<CheckRun, "outcome">[], outcome: Outcome): number {
+  return runs.filter((run) => run.outcome === outcome).length;
 }
 
-function tally(runs: readonly CheckRun[], outcome: CheckRun["outcome"]): string {
-  return `${runs.filter((run) => run.outcome === outcome).length} of ${runs.length}`;
+function tally(runs: readonly Pick<CheckRun, "outcome">[], outcome: Outcome): string {
+  return `${count(runs, outcome)} of ${runs.length}`;
 }

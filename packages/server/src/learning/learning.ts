@@ -9,10 +9,11 @@ import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
 import type { IncidentId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
+import type { CheckHistory } from "../sandbox/flake.ts";
 import type { CheckRun, Sandboxes } from "../sandbox/sandbox.ts";
 import type { Db } from "../store/database.ts";
 import { newId, type World } from "../world.ts";
-import { accept, undecided } from "./check.ts";
+import { accept, shows } from "./check.ts";
 import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
 import { toMarkdown } from "./markdown.ts";
 import { writePostMortem } from "./post-mortem.ts";
@@ -25,6 +26,8 @@ export interface LearningDeps {
   readonly sandboxes: Sandboxes;
   incidentOf(id: IncidentId): Promise<Incident>;
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
+  /** How often the service's check passed and failed on what was known to be good. */
+  checkHistory(service: string): Promise<CheckHistory>;
 }
 
 const checkMsMax = 60_000;
@@ -109,9 +112,10 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
     .find((name) => services[name]?.repository === pair?.repository && sandboxes.declared(name));
   if (pair === null || service === undefined) return;
   const signal = AbortSignal.timeout(checkMsMax);
+  const known = await deps.checkHistory(service);
   const [bad, good] = await Promise.all([
-    runUntilDecided(sandboxes, service, pair, "bad", signal),
-    runUntilDecided(sandboxes, service, pair, "good", signal),
+    runUntilShown(sandboxes, service, pair, "bad", known, signal),
+    runUntilShown(sandboxes, service, pair, "good", known, signal),
   ]);
   const check: Check = {
     id: newId<string>(world, "chk"),
@@ -120,7 +124,7 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
     command: services[service]?.sandbox?.check ?? [],
     badRevision: pair.bad,
     goodRevision: pair.good,
-    ...accept(bad, good),
+    ...accept(bad, good, known),
     runs: [...bad, ...good].map(evidenceOf),
   };
   await saveCheck(db, check, world.now());
@@ -136,16 +140,20 @@ function revisionsOf(recovery: Recovery | null) {
     : { repository: revert.repository, bad, good: revert.to };
 }
 
-async function runUntilDecided(
+const runsMax = 12;
+
+async function runUntilShown(
   sandboxes: Sandboxes,
   service: string,
   revisions: { readonly bad: string; readonly good: string },
   wanted: "bad" | "good",
+  known: CheckHistory,
   signal: AbortSignal,
 ): Promise<readonly CheckRun[]> {
   await using sandbox = await sandboxes.open(service, revisions[wanted], signal, revisions.good);
-  const runs: CheckRun[] = [await sandbox.check(signal)];
-  while (undecided(runs, wanted)) runs.push(await sandbox.check(signal));
+  const runs: CheckRun[] = [];
+  do runs.push(await sandbox.check(signal));
+  while (runs.length < runsMax && !shows(runs, wanted, known));
   return runs;
 }
 

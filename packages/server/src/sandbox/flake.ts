@@ -57,3 +57,21 @@ export function logSumExp(logs: readonly number[]): number {
   if (top === Number.NEGATIVE_INFINITY) return top;
   return top + Math.log(logs.reduce((sum, each) => sum + Math.exp(each - top), 0));
 }
+
+/** On a revision with the fault, the check passes this often all the same. */
+export const missRate = 0.01;
+
+/**
+ * How likely it is that a revision has the fault, by nothing but how often its check passed and failed
+ * there, both being as likely beforehand.
+ */
+export function chanceOfFault(seen: CheckHistory, known: CheckHistory): number {
+  const faulty = seen.bad * Math.log1p(-missRate) + seen.good * Math.log(missRate);
+  const sound = logSumExp(
+    flakeGrid(known).map(
+      ({ rate, logWeight }) =>
+        logWeight + seen.bad * Math.log(rate) + seen.good * Math.log1p(-rate),
+    ),
+  );
+  return 1 / (1 + Math.exp(sound - faulty));
+}
