@@ -19,6 +19,8 @@ export interface Connection {
   /** Such as `http://127.0.0.1:7440`. */
   readonly url: string;
   readonly token: string;
+  /** The session that calls: once it is over, what it asks for is `fenced`. */
+  readonly session?: string | undefined;
 }
 
 /** A path segment that is safe whatever the id holds. */
@@ -26,7 +28,7 @@ export function segment(id: string): string {
   return encodeURIComponent(id);
 }
 
-export function callTo({ url, token }: Connection): Call {
+export function callTo({ url, token, session }: Connection): Call {
   return async <T>(method: string, path: string, options: CallOptions = {}): Promise<T> => {
     const { query = {}, body, signal, timeoutMs = 30_000 } = options;
     const target = targetOf(path, url);
@@ -42,6 +44,7 @@ export function callTo({ url, token }: Connection): Call {
       headers: {
         authorization: `Bearer ${token}`,
         accept: "application/json",
+        ...(session === undefined ? {} : { "lastgood-session": session }),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -1,7 +1,10 @@
 import { accessApi } from "./api/access.ts";
+import { briefsApi } from "./api/briefs.ts";
+import { checkpointsApi } from "./api/checkpoints.ts";
 import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
 import { coverageApi } from "./api/coverage.ts";
+import { effectsApi } from "./api/effects.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
@@ -9,8 +12,10 @@ import { messagesApi } from "./api/messages.ts";
 import { notifyApi } from "./api/notify.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { runtimeApi } from "./api/runtime.ts";
+import { sessionsApi } from "./api/sessions.ts";
 import { signalsApi } from "./api/signals.ts";
 import { stateApi } from "./api/state.ts";
+import { tasksApi } from "./api/tasks.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
@@ -18,18 +23,23 @@ export function createClient(connection: Connection) {
   const call = callTo(connection);
   return {
     ...accessApi(call),
+    ...briefsApi(call),
+    ...checkpointsApi(call),
     ...codeApi(call),
     ...incidentsApi(call),
     ...configurationApi(call),
     ...coverageApi(call),
+    ...effectsApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
     ...messagesApi(call),
     ...notifyApi(call),
     ...recoveryApi(call),
     ...runtimeApi(call),
+    ...sessionsApi(call),
     ...signalsApi(call),
     ...stateApi(call),
+    ...tasksApi(call),
   };
 }
 

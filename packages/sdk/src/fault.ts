@@ -28,6 +28,8 @@ export const faults = {
   version_conflict: { status: 409, exit: 5, retry: "after-replanning" },
   state_forbids: { status: 409, exit: 5, retry: "never" },
   plan_stale: { status: 409, exit: 5, retry: "after-replanning" },
+  effect_unknown: { status: 409, exit: 7, retry: "never" },
+  parked: { status: 409, exit: 7, retry: "never" },
   fenced: { status: 409, exit: 5, retry: "never" },
   target_busy: { status: 409, exit: 5, retry: "later" },
   frozen: { status: 409, exit: 7, retry: "never" },
