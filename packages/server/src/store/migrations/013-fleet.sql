@@ -57,6 +57,6 @@ create index on sessions (ended_at) where settled_at is null and ended_at is not
 
 -- Leases run only while somebody attends to them: after a gap they are prolonged by it.
 create table fleet_watch (
-  only boolean primary key default true check (only),
+  singleton boolean primary key default true check (singleton),
   attended_at timestamptz not null
 );
