@@ -11,11 +11,12 @@ import { createCoverage } from "./coverage/coverage.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
 import { startAnnouncing } from "./fleet/announce-loop.ts";
+import { createFleet, type Fleet } from "./fleet/create-fleet.ts";
 import { createDeployGate } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
 import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
-import { createMetrics } from "./http/metrics.ts";
+import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createApp } from "./http/server.ts";
 import type { RecoveryId } from "./ids.ts";
 import { calmAmong } from "./incidents/calm.ts";
@@ -106,6 +107,7 @@ interface Ground {
   readonly configuration: Configuration;
   /** Null where the store is our own embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  readonly metrics: Metrics;
 }
 
 /** What is opened here is handed to `closing` at once, and closed in the reverse order. */
@@ -122,15 +124,16 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     world,
     own: store.embedded !== null,
   });
-  const ground: Ground = { db: store.db, world, log, home, configuration, databaseUrl };
+  const own = await readOwnBuild();
+  const metrics = createMetrics({ db: store.db, ...own });
+  closing.add(() => metrics.stop());
+  const ground: Ground = { db: store.db, world, log, home, configuration, databaseUrl, metrics };
 
   const reached = await openWorld(ground, closing);
   const response = await openResponse(ground, reached, seams, closing);
 
-  const own = await readOwnBuild();
-  const metrics = createMetrics({ ...ground, ...own });
-  closing.add(() => metrics.stop());
-  const app = await createApp({ ...ground, ...own, metrics });
+  const app = await createApp({ ...ground, ...own });
+  response.fleet.fence(app);
   configRoutes(app, ground);
   ledgerRoutes(app, {
     ...ground,
@@ -152,11 +155,13 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   pushHook(app, { code: reached.code, environment: process.env });
   messagesRoutes(app, reached.messages, configuration);
   measureMessages(metrics.registry, ground);
+  response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
   recoveryRoutes(app, { ...ground, room: response.recoveries });
   learningRoutes(app, ground);
   reached.code.start();
+  response.fleet.start();
   closing.add(() => stopListening(app));
   closing.add(async () => reached.messages.endWaits());
   const url = await listen(app, { host: options.host, port: options.port });
@@ -223,6 +228,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
 }
 
 interface Response {
+  readonly fleet: Fleet;
   readonly notify: ReturnType<typeof createNotify>;
   readonly recoveries: RecoveryRoom;
   readonly incidents: Incidents;
@@ -238,8 +244,26 @@ async function openResponse(
   const { db, configuration } = ground;
   const notify = createNotify(ground);
   closing.add(() => notify.stop());
+  const fleet = createFleet({
+    ...ground,
+    registry: ground.metrics.registry,
+    inboxes: messages.inboxes,
+    ended: [],
+    giveBack: (agent, session) => messages.giveBack(agent, session),
+    parked: (agent, because) => incidents.reportStorm(agent, because),
+    released: (agent, by, because) => incidents.stormOver(agent, by, because),
+    duplicatesPrevented: async (since, agent) => ({
+      messages: await messages.recognised(since, agent),
+      effects: 0,
+    }),
+  });
+  closing.add(() => fleet.stop());
   const ours: Layers = {
-    fleet: createFleetLayer({ ...ground, inboxes: messages.inboxes }),
+    fleet: createFleetLayer({
+      ...ground,
+      inboxes: messages.inboxes,
+      fence: (tx, agent, because) => fleet.sessions.endLiving(tx, agent, "fenced", because),
+    }),
     code: code.layer,
     state: state.layer,
     messages: messages.layer,
@@ -308,7 +332,7 @@ async function openResponse(
   });
   closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
-  return { notify, recoveries, incidents };
+  return { fleet, notify, recoveries, incidents };
 }
 
 function runningSample(service: string, at: Date, ok: boolean) {

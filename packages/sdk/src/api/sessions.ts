@@ -145,12 +145,12 @@ export interface FleetStats {
   readonly restarts: number;
   /** From the last sign of life to the noticed death. */
   readonly detectionMs: Distribution;
+  /** From the start of the session after a death to the delivery of its brief. */
+  readonly briefedMs: Distribution;
   /** From the noticed death to the next session's first completed piece of work. */
   readonly recoveryMs: Distribution;
   /** Redeliveries that were recognised and effects that were replayed: work that would have been done twice. */
   readonly duplicatesPrevented: { readonly messages: number; readonly effects: number };
-  /** Work that was done twice all the same, as far as it was seen. */
-  readonly duplicateWork: { readonly messages: number; readonly effects: number };
   readonly tokensOnRecovery: Distribution;
   /** Of all tokens used, the share that went into recovery; null without any. */
   readonly recoveryShare: number | null;

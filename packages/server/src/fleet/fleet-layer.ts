@@ -7,7 +7,7 @@ import type { AgentName } from "../ids.ts";
 import { emptyPlan, type Layer, type Plan, type Step, type Undo } from "../layers/layer.ts";
 import type { Inboxes } from "../layers/messages/inboxes.ts";
 import { recordChanges } from "../ledger/ledger-store.ts";
-import type { Db } from "../store/database.ts";
+import type { Db, Tx } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { containAgent, containmentsInForce, reinstateAgent, tokensOf } from "./fleet-store.ts";
 
@@ -16,6 +16,8 @@ export interface FleetLayerDeps {
   readonly world: World;
   readonly configuration: Configuration;
   readonly inboxes: Inboxes;
+  /** Ends the agent's living session: what it goes on doing is refused. */
+  fence(tx: Tx, agent: string, because: string): Promise<void>;
 }
 
 type FleetStep = Step<"fleet">;
@@ -25,6 +27,7 @@ export function createFleetLayer({
   world,
   configuration,
   inboxes,
+  fence,
 }: FleetLayerDeps): Layer<"fleet"> {
   return {
     kind: "fleet",
@@ -61,6 +64,7 @@ export function createFleetLayer({
         if (action.do === "contain") {
           const { agent, incident, because } = action;
           await containAgent(tx, { agent, at, incident, because, id: changeId });
+          await fence(tx, agent, `contained: ${because}`);
         } else {
           await reinstateAgent(tx, action.agent, at);
         }

@@ -21,6 +21,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The least role that may call this route. A `/v1` route without one does not start. */
     allow?: Role | "public";
+    /** How old what is known of the token may be, where looking it up each time would cost too much. */
+    tokenMsMax?: number;
   }
   interface FastifyRequest {
     /** Who calls. Set before any handler of a route that is not public. */

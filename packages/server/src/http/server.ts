@@ -22,7 +22,7 @@ import { healthRoutes } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import { openapiOptions, requireDescribed } from "./openapi.ts";
 import { answerProblem } from "./problem.ts";
-import { authenticate } from "./tokens.ts";
+import { createTokenDoor } from "./token-door.ts";
 
 export const bodyBytesMax = 1_310_720;
 
@@ -41,6 +41,7 @@ export async function createApp(deps: ServerDeps): Promise<App> {
   const { db, world, log, version } = deps;
   const logger: FastifyBaseLogger = log;
   const deny = createDenials(db, world);
+  const door = createTokenDoor(db, world);
   const app: App = fastify({
     loggerInstance: logger,
     bodyLimit: bodyBytesMax,
@@ -62,12 +63,12 @@ export async function createApp(deps: ServerDeps): Promise<App> {
   await app.register(swagger, openapiOptions(version));
   app.addHook("onRoute", requireDescribed);
   app.addHook("onRequest", async (request) => {
-    const allow = request.routeOptions.config.allow;
+    const { allow, tokenMsMax = 0 } = request.routeOptions.config;
     if (allow === undefined || allow === "public") return;
     const header = request.headers.authorization ?? "";
     let known: Actor | null = null;
     try {
-      known = await authenticate(db, world, header.replace(/^Bearer /i, ""));
+      known = await door.authenticate(header.replace(/^Bearer /i, ""), tokenMsMax);
       request.actor = known;
       if (!mayCall(request.actor, allow)) {
         throw new Fault(

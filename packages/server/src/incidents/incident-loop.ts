@@ -18,7 +18,7 @@ import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { handOver } from "./hand-over.ts";
-import { beginInvestigation, close, type Incident, recoveryOf } from "./incident.ts";
+import { beginInvestigation, close, type Incident, isForPerson, recoveryOf } from "./incident.ts";
 import {
   incidentsIn,
   markQuiet,
@@ -70,7 +70,7 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
     for (const stored of await incidentsIn(db, ["opened", "handed-back", "investigating"])) {
       const { id, kind } = stored.incident;
       const busy = [...underWay.keys()].filter((key) => key.startsWith("investigate")).length;
-      if (kind === "contradiction" || busy >= investigationsMax) continue;
+      if (isForPerson(kind) || busy >= investigationsMax) continue;
       begin(`investigate ${id}`, signal, async () => {
         await lookInto({ ...deps, concluded: () => loop.wake() }, id, signal);
       });
@@ -158,7 +158,7 @@ async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
   const { db, world, signals } = deps;
   const { incident } = stored;
   if (incident.state !== "decided" && incident.state !== "frozen") return;
-  if (incident.kind === "contradiction" || incident.decision?.act === "run") return;
+  if (isForPerson(incident.kind) || incident.decision?.act === "run") return;
   const symptoms = await symptomsOf(db, incident.id);
   const quiet = symptoms.every(({ rule, dimension }) => isWell(signals.stateOf(rule, dimension)));
   const now = world.now();

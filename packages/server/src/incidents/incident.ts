@@ -144,6 +144,11 @@ const untimed: Times = {
   closedAt: null,
 };
 
+/** Nothing automatic can put it right: a person is called as soon as it is open. */
+export function isForPerson(kind: Incident["kind"]): boolean {
+  return kind === "contradiction" || kind === "storm";
+}
+
 export function openIncident(facts: Omit<Common, keyof Times>): Opened {
   return { ...facts, ...untimed, state: "opened" };
 }

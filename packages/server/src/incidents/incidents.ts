@@ -22,6 +22,7 @@ import type { Barred, Contradiction, ReplaySamples } from "./neighbours.ts";
 import { notice, symptomOf } from "./notice.ts";
 import { type Pace, usualPace } from "./pace.ts";
 import { followRecovery } from "./recovery-moves.ts";
+import { closeStorm, openStorm } from "./storm.ts";
 import { takenBy } from "./taken.ts";
 import { tellBarred } from "./takeover.ts";
 
@@ -41,6 +42,10 @@ export interface Incidents {
   readonly recoveryMoved: RecoveryListener;
   /** Two actors pull one target in opposite directions: one incident, exactly one page. */
   reportContradiction(contradiction: Contradiction): Promise<IncidentId>;
+  /** An agent dies again and again: one incident, exactly one page. */
+  reportStorm(agent: string, because: string): Promise<void>;
+  /** A person let it start again. */
+  stormOver(agent: string, by: string, because: string): Promise<void>;
   /** What was rolled back is pushed again: told in the incident, nobody is called anew. */
   reportBarred(barred: Barred): Promise<void>;
   /** Who holds one of these things by `lastgood incident take`; null when automation may move them. */
@@ -82,6 +87,8 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       loop.wake();
       return id;
     },
+    reportStorm: (agent, because) => openStorm(deps, agent, because),
+    stormOver: (agent, by, because) => closeStorm(deps, agent, by, because),
     reportBarred: (barred) => tellBarred(deps, barred),
     takenBy: (things) => takenBy(deps, things),
     freezeInForce: () => readFreeze(db),

@@ -15,7 +15,7 @@ import type { Verdict } from "../signals/verdict.ts";
 import type { Query } from "../store/database.ts";
 import { newId } from "../world.ts";
 import { readFreeze } from "./freeze.ts";
-import { type Incident, openIncident, type Symptom, signatureOf } from "./incident.ts";
+import { type Incident, isForPerson, openIncident, type Symptom, signatureOf } from "./incident.ts";
 import {
   incidentsIn,
   insertIncident,
@@ -89,7 +89,7 @@ async function findOpen(tx: Query, config: Config, symptom: Symptom): Promise<St
     limit 1`;
   const found = open.find(({ incident }) =>
     same === undefined
-      ? incident.kind !== "contradiction" && belongs(config, incident, symptom)
+      ? !isForPerson(incident.kind) && belongs(config, incident, symptom)
       : incident.id === same.incident,
   );
   return found ?? null;

@@ -7,6 +7,7 @@
  *       recognised and settled without reaching a handler (`admitArrivals`).
  */
 import type { FetchMessages, MessageDelivery } from "@lastgood/sdk";
+import { requireLiving } from "../../store/living-session.ts";
 import { describeAll } from "./contents.ts";
 import type { Core } from "./core.ts";
 import { bury } from "./dead-letters.ts";
@@ -66,6 +67,7 @@ async function claim(
 ): Promise<readonly ClaimedMessage[]> {
   const nonce = Buffer.from(core.world.randomBytes(8)).toString("hex");
   const { claimed, exhausted, room } = await core.db.begin(async (tx) => {
+    await requireLiving(tx, handler.session);
     const locked = await lockConsumer(tx, name);
     if (locked === null) return { claimed: [], exhausted: [], room: 0 };
     await core.engine.refill(tx, name, count);

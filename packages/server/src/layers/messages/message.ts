@@ -33,6 +33,7 @@ export interface PendingMessage {
   readonly epoch: number;
   readonly nonce: string | null;
   readonly holder: string | null;
+  readonly session: string | null;
   readonly outSince: Date | null;
   readonly deadline: Date | null;
   readonly lastError: string | null;

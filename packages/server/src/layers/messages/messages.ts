@@ -19,6 +19,7 @@ import type { Inboxes } from "./inboxes.ts";
 import { createMessagesLayer } from "./messages-layer.ts";
 import { startPulse, startSweep } from "./messages-loop.ts";
 import { createNatsEngine, type NatsEngineDeps } from "./nats/nats-engine.ts";
+import { countRecognised } from "./pending-store.ts";
 import { publish, tell } from "./post.ts";
 import {
   type ConsumerFilter,
@@ -28,6 +29,7 @@ import {
 } from "./registry-store.ts";
 import { giveBack } from "./settle.ts";
 import { createWaiters } from "./waiters.ts";
+import { inboxesBelongingTo, type Inbox, type WaitingMessages, waitingFor } from "./waiting.ts";
 
 export interface MessagesDeps {
   readonly db: Db;
@@ -47,8 +49,14 @@ export interface Messages {
   publish(message: NewMessage, sender: string): Promise<void>;
   /** What a session that ended (null: every session) of this agent had in hand goes to others at once. */
   giveBack(agent: string, session: string | null): Promise<void>;
+  /** Redeliveries since then that were recognised as handled. */
+  recognised(since: Date, agent: string | undefined): Promise<number>;
   streams(name?: string): Promise<readonly MessageStream[]>;
   consumers(filter?: ConsumerFilter): Promise<readonly MessageConsumer[]>;
+  /** The inboxes of an agent and of its roles that there are. */
+  inboxesOf(agent: string, roles: readonly string[]): Promise<readonly Inbox[]>;
+  /** What these consumers have not settled, oldest first, without taking any of it. */
+  waitingFor(consumers: readonly string[], limit: number): Promise<WaitingMessages>;
   engine(): MessagesEngine;
   /** Nobody waits for messages any longer: who does is answered with none. */
   endWaits(): void;
@@ -108,8 +116,11 @@ export async function createMessages(deps: MessagesDeps): Promise<Messages> {
       await publish(core, message, sender);
     },
     giveBack: (agent, session) => giveBack(core, { holder: agent, session }),
+    recognised: (since, agent) => countRecognised(db, since, agent),
     streams: (name) => describeStreams(core, name),
     consumers: (filter) => describeConsumers(core, filter),
+    inboxesOf: (agent, roles) => inboxesBelongingTo(db, agent, roles),
+    waitingFor: (consumers, limit) => waitingFor(core, consumers, limit),
     engine: () => engine.describe(),
     endWaits,
     async stop() {

@@ -136,8 +136,22 @@ export async function recordHandled(db: Query, row: PendingMessage, at: Date): P
             ${row.reference}, ${row.holder}, ${at})
     on conflict (consumer, message_id) do update set
       stream = excluded.stream, seq = excluded.seq, epoch = excluded.epoch, nonce = excluded.nonce,
-      reference = excluded.reference, holder = excluded.holder, at = excluded.at`;
+      reference = excluded.reference, holder = excluded.holder, at = excluded.at,
+      again = message_handled.again + 1`;
   await removePending(db, row);
+}
+
+/** Redeliveries since then that were recognised as handled; of one holder, if named. */
+export async function countRecognised(
+  db: Query,
+  since: Date,
+  holder: string | undefined,
+): Promise<number> {
+  const [row] = await db<{ again: number }[]>`
+    select coalesce(sum(again), 0)::bigint as again from message_handled
+    where at >= ${since} and again > 0
+      ${holder === undefined ? db`` : db`and holder = ${holder}`}`;
+  return row?.again ?? 0;
 }
 
 export async function removePending(
@@ -295,6 +309,6 @@ export async function putBack(
 export function pendingColumns(db: Query) {
   return db`p.consumer, p.stream, p.seq, p.message_id as "messageId",
     p.published_at as "publishedAt", p.life, p.cause, p.dead_letter as "deadLetter", p.reference,
-    p.state, p.deliveries, p.epoch, p.nonce, p.holder, p.out_since as "outSince", p.deadline,
+    p.state, p.deliveries, p.epoch, p.nonce, p.holder, p.session, p.out_since as "outSince", p.deadline,
     p.last_error as "lastError"`;
 }

@@ -2,6 +2,7 @@
 import type { FailedDelivery, Progress } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { Tx } from "../../store/database.ts";
+import { countInSession, requireLiving } from "../../store/living-session.ts";
 import type { Core } from "./core.ts";
 import { bury } from "./dead-letters.ts";
 import {
@@ -45,7 +46,10 @@ export async function ack(core: Core, key: DeliveryKey): Promise<{ readonly alre
       if (handled === null) throw fenced(key);
       return { already: true, reference: handled.reference };
     }
-    await recordHandled(tx, row, core.world.now());
+    await requireLiving(tx, row.session);
+    const at = core.world.now();
+    await recordHandled(tx, row, at);
+    await countInSession(tx, row.session, at, { messages: 1 });
     return { already: false, reference: row.reference };
   });
   if (done.reference !== null) await tellEngine(core, done.reference, "handled");
@@ -116,6 +120,7 @@ export async function giveBack(
 async function requireDelivery(tx: Tx, key: DeliveryKey): Promise<PendingMessage> {
   const row = await lockDelivery(tx, key);
   if (row === null) throw fenced(key);
+  await requireLiving(tx, row.session);
   return row;
 }
 

@@ -11,6 +11,7 @@ import { Fault } from "../../fault.ts";
 import type { ChangeId } from "../../ids.ts";
 import { recordChanges } from "../../ledger/ledger-store.ts";
 import type { Db, Query } from "../../store/database.ts";
+import { sessionIsOver } from "../../store/living-session.ts";
 import { newChangeId, type World } from "../../world.ts";
 import {
   type Author,
@@ -162,6 +163,7 @@ export async function writeTogether(
   for (const [index, each] of written.entries()) {
     const document = act.documents[index];
     if (each.ok || document === undefined) continue;
+    if (each.actual === "fenced") throw sessionIsOver(act.session ?? "");
     throw new Fault(
       "plan_stale",
       `${targetOf(document)} is at version ${each.actual}, not ${document.from} as planned: nothing was written; plan again.`,

@@ -186,7 +186,9 @@ interface Row {
 }
 
 function toWritten({ written, ver, at_us, hash }: Row): Written {
-  if (!written || at_us === null || hash === null) return { ok: false, actual: ver };
+  if (!written || at_us === null || hash === null) {
+    return { ok: false, actual: ver < 0 ? "fenced" : ver };
+  }
   return {
     ok: true,
     version: ver,

@@ -90,4 +90,5 @@ export type Written =
       readonly atUs: number;
       readonly hash: string;
     }
-  | { readonly ok: false; readonly actual: number };
+  /** The version that is there (0: none), or `fenced`: the session that wrote is over. */
+  | { readonly ok: false; readonly actual: number | "fenced" };

@@ -2,6 +2,7 @@
 import { Fault } from "../../fault.ts";
 import type { ChangeId } from "../../ids.ts";
 import { canonical } from "../../json/canonical.ts";
+import { sessionIsOver } from "../../store/living-session.ts";
 import { newChangeId } from "../../world.ts";
 import type { ChangeSetDeps } from "./change-sets.ts";
 import {
@@ -83,7 +84,7 @@ export function createDocuments({ db, world, writer, neverRevive }: ChangeSetDep
       change,
       ...(restores === undefined ? {} : { details: { restores } }),
     });
-    if (!written.ok) throw conflict(name, what.expect, written.actual);
+    if (!written.ok) throw refused(name, what.expect, written.actual, author.session);
     return receiptOf(name, change, written);
   }
 
@@ -160,7 +161,7 @@ export function createDocuments({ db, world, writer, neverRevive }: ChangeSetDep
         const [written] = await writer.writeAll(tx, [
           { ...name, ...author, expect, operation: "erase", body: null, change },
         ]);
-        if (!written?.ok) throw conflict(name, expect, written?.actual ?? 0);
+        if (!written?.ok) throw refused(name, expect, written?.actual ?? 0, author.session);
         // That version holds the head's lock: nobody adds another meanwhile.
         await eraseBodies(tx, name, written.version);
         return receiptOf(name, change, written);
@@ -177,7 +178,13 @@ function receiptOf(
   return { collection, id, version, atUs, change, hash };
 }
 
-function conflict(name: DocumentName, expect: number | null, actual: number): Fault {
+function refused(
+  name: DocumentName,
+  expect: number | null,
+  actual: number | "fenced",
+  session: string | null,
+): Fault {
+  if (actual === "fenced") return sessionIsOver(session ?? "");
   const is = actual === 0 ? "does not exist" : `is at version ${actual}`;
   const wanted = expect === 0 ? "none was expected" : `not at ${expect}`;
   return new Fault(

@@ -58,7 +58,8 @@ $$;
 -- Writes one document: its head, its version, its change in the ledger and the change's exposures, in one round
 -- trip. `expect`: n > 0 only on top of version n; 0 only if there was never one; null on top of whatever is
 -- there. `clock` was read before any lock: the version's time is the clock, or the version before plus 1 us.
--- Not as expected: `written` is false and `ver` is the version that is there (0: none).
+-- Not as expected: `written` is false and `ver` is the version that is there (0: none; -1: the session is
+-- over).
 --
 --     an expected or present head:  update ─┬─> version ─> change ─> exposures
 --     none, and none expected:      insert ─┘
@@ -76,6 +77,14 @@ declare
   body_hash bytea := sha256('\x02'::bytea || salt || convert_to(coalesce(body, ''), 'UTF8'));
 begin
   written := false;
+  if session is not null then
+    -- The lock keeps the session from ending before this is committed; one that is over writes nothing.
+    perform from sessions s where s.id = session and s.ended_at is null for key share;
+    if not found and exists (select from sessions s where s.id = session) then
+      ver := -1;
+      return;
+    end if;
+  end if;
   if expect is distinct from 0 then
     update documents d set
       ver = d.ver + 1, at_us = greatest(clock, d.at_us + 1), removed = body is null,

@@ -109,6 +109,8 @@ create table message_handled (
   reference text,
   holder text,
   at timestamptz not null,
+  -- How often it came once more and was recognised.
+  again int not null default 0,
   primary key (consumer, message_id)
 );
 create index on message_handled (consumer, stream, seq desc);

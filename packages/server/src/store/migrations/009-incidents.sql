@@ -2,7 +2,7 @@ create table incidents (
   id text primary key,
   -- Raised by every move: two processes cannot both take an arrow from the same state.
   version int not null default 1,
-  kind text not null check (kind in ('regression', 'drift', 'contradiction')),
+  kind text not null check (kind in ('regression', 'drift', 'contradiction', 'storm')),
   signature text not null,
   severity text not null check (severity in ('critical', 'high', 'low')),
   service text not null,
