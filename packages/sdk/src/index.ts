@@ -18,6 +18,7 @@ export * from "./api/state.ts";
 export * from "./api/tasks.ts";
 export * from "./api/work-trees.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";
+export { checkpointMessage, parseCheckpoint } from "./checkpoint.ts";
 export { payloadOf } from "./claim.ts";
 export { type Client, createClient } from "./client.ts";
 export { type ConsumeOptions, consume, type Handling, Rejected } from "./consume.ts";

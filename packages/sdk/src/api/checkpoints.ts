@@ -41,7 +41,16 @@ export function checkpointsApi(call: Call) {
     /** A commit was made: its message is read for the marks. Repeating it changes nothing. */
     recordCheckpoint: (
       session: string,
-      checkpoint: { commit: string; message: string; repository?: string; at?: string },
+      checkpoint: {
+        commit: string;
+        message: string;
+        /** Default: the one that the session's work tree names. */
+        repository?: string;
+        /** Default: the agent's name. */
+        author?: string;
+        /** When it was committed. Default: now. */
+        at?: string;
+      },
     ) =>
       call<RecordedCheckpoint>("POST", `/v1/sessions/${segment(session)}/checkpoints`, {
         body: checkpoint,
