@@ -6,6 +6,16 @@ import type { Document } from "./state.ts";
 import type { Subtask, Task } from "./tasks.ts";
 import type { WorkTreeReport } from "./work-trees.ts";
 
+/** A commit of the brief. What took it back says why: what it did is not there any more. */
+export interface BriefCommit extends CheckpointCommit {
+  readonly reverted: {
+    readonly by: string;
+    /** The reverting commit. */
+    readonly commit: string | null;
+    readonly because: string;
+  } | null;
+}
+
 /** A message that waits for the agent, or was in the hands of one that died. */
 export interface BriefMessage {
   readonly id: string;
@@ -34,17 +44,17 @@ export interface ChangedInput {
   readonly at: string;
 }
 
-/** Where to go on. */
+/** Where to go on. Where there is nothing to resume, `says` says so. */
 export interface Conclusion {
   readonly task: string | null;
   readonly subtask: (Pick<Subtask, "n" | "title"> & { readonly of: number }) | null;
   readonly artifact: {
     readonly path: string;
-    /** How much of it is there: the next word and line come after these. */
-    readonly words: number;
-    readonly lines: number;
-    /** How many of the words no commit has. */
-    readonly uncommittedWords: number;
+    /** How much of it is there: the next word and line come after these. Null where it was not read. */
+    readonly words: number | null;
+    readonly lines: number | null;
+    /** How many of the words no commit has; null where that is not known. */
+    readonly uncommittedWords: number | null;
   } | null;
   /** One sentence: `Resume task T at subtask 3 of 5 ("…") from artifact A, word 800, line 41.` */
   readonly says: string;
@@ -62,19 +72,20 @@ export interface Brief {
   /** What it must be told first: `your commit b8e4d12 was reverted because …`. */
   readonly notices: readonly string[];
   /** 1. The last 20 of the working branch, and all of the current task; newest first. */
-  readonly commits: readonly CheckpointCommit[];
-  readonly taskCommits: readonly CheckpointCommit[];
+  readonly commits: readonly BriefCommit[];
+  /** At most 200. */
+  readonly taskCommits: readonly BriefCommit[];
   /** 2. Assigned to the agent or to its roles, and not completed; at most 50, then counted. */
   readonly tasks: readonly Task[];
   readonly moreTasks: number;
-  /** 3. Oldest first; at most 50, then counted. */
+  /** 3. Oldest first; at most 50, then counted (in a stream that others share, as far as 10,000 of it say). */
   readonly messages: readonly BriefMessage[];
   readonly moreMessages: number;
   /** 4. The document `agents/<name>`. */
   readonly state: Document | null;
   /** 5. */
   readonly workTree: WorkTreeReport | null;
-  /** 6. Dispatched with unknown outcome; releases pinned since; inputs that changed; what was left locked. */
+  /** 6. Dispatched with unknown outcome, at most 50; releases pinned since; inputs that changed; what was left locked. */
   readonly effects: readonly Effect[];
   readonly pins: readonly {
     readonly artifact: string;
@@ -109,6 +120,7 @@ export function briefsApi(call: Call) {
         body: request,
         ...(signal && { signal }),
       }),
+    /** `maxTokens`: 100 to 200,000. Default 4,000. */
     briefText: (agent: string, request: BriefRequest & { maxTokens?: number } = {}) =>
       call<BriefText>("POST", `/v1/agents/${segment(agent)}/brief/markdown`, { body: request }),
   };

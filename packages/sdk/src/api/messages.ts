@@ -1,4 +1,5 @@
 import { type Call, segment } from "../call.ts";
+import type { BriefMessage } from "./briefs.ts";
 
 /** To a subject, or to the inbox of an agent or of a role: exactly one of the three. */
 export interface NewMessage {
@@ -268,6 +269,13 @@ export function messagesApi(call: Call) {
     fetchInbox: (agent: string, options: FetchMessages = {}, signal?: AbortSignal) =>
       fetchFrom(`/v1/inboxes/${segment(agent)}/fetch`, options, signal),
     /** Handled: the message id is recorded, and it does not come again. Repeating it changes nothing. */
+    /** What waits for the agent and its roles, oldest first, without taking any of it. At most 1,000. */
+    inbox: (agent: string, query: { limit?: number } = {}) =>
+      call<{ messages: readonly BriefMessage[]; more: number }>(
+        "GET",
+        `/v1/inboxes/${segment(agent)}`,
+        { query: { ...query } },
+      ),
     ackMessage: (token: string, signal?: AbortSignal) =>
       post<{ already: boolean }>(delivery(token, "ack"), {}, signal),
     /** Failed: it comes again after `delayMs` (by default 1 s, doubling), or is a dead letter. */

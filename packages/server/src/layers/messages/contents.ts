@@ -46,12 +46,13 @@ async function prepare(core: Core, claimed: readonly ClaimedMessage[]) {
   return await contentsOf(core, claimed);
 }
 
-type Content = Pick<StoredMessage, "subject" | "sender" | "headers" | "payload">;
+export type Content = Pick<StoredMessage, "subject" | "sender" | "headers" | "payload">;
 
 /** From the dead letter that brought it back, otherwise from the stream. */
-async function contentsOf(
+export async function contentsOf(
   core: Core,
   rows: readonly PendingMessage[],
+  bytesMax?: number,
 ): Promise<ReadonlyMap<string, Content>> {
   const contents = new Map<string, Content>();
   const kept = rows.flatMap((row) => (row.deadLetter === null ? [] : [row.deadLetter]));
@@ -64,6 +65,7 @@ async function contentsOf(
     const found = await core.engine.find(
       stream,
       inStream.map((row) => row.seq),
+      bytesMax,
     );
     const bySeq = new Map(found.map((message) => [message.seq, message]));
     for (const row of inStream) {
@@ -78,7 +80,7 @@ async function contentsOf(
   return contents;
 }
 
-function keyOf(row: Pick<PendingMessage, "consumer" | "stream" | "seq">): string {
+export function keyOf(row: Pick<PendingMessage, "consumer" | "stream" | "seq">): string {
   return `${row.consumer}\n${row.stream}\n${row.seq}`;
 }
 

@@ -8,7 +8,7 @@
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { Db, Query } from "../../store/database.ts";
-import type { MessageEngine, Published, ReadRange } from "./engine.ts";
+import type { Ahead, MessageEngine, Published, ReadRange } from "./engine.ts";
 import { type OutgoingMessage, type StoredMessage, sizeOf } from "./message.ts";
 import { regularExpression } from "./subject.ts";
 import type { Waiters } from "./waiters.ts";
@@ -47,7 +47,7 @@ export function createEmbeddedEngine({ db, waiters, version }: EmbeddedEngineDep
       return published;
     },
     read: (stream, range) => readLog(db, stream, range),
-    find: (stream, seqs) => findInLog(db, stream, seqs),
+    find: (stream, seqs, bytesMax) => findInLog(db, stream, seqs, bytesMax),
     async streamState(name) {
       const [row] = await db<
         { firstSeq: number; lastSeq: number; messages: number; bytes: number }[]
@@ -66,6 +66,7 @@ export function createEmbeddedEngine({ db, waiters, version }: EmbeddedEngineDep
         where c.name = ${name}`;
       return row?.unread ?? 0;
     },
+    ahead: ({ name }, limit, bytesMax) => lookAhead(db, name, limit, bytesMax),
     refill,
     demand: () => {},
     settle: async () => {},
@@ -204,7 +205,7 @@ async function readLog(
 ): Promise<readonly StoredMessage[]> {
   const pattern = regularExpression(subjects);
   return await db<LogRow[]>`
-    select ${columns(db)} from message_log
+    select ${columns(db)} from message_log log
     where stream = ${stream}
       and ${typeof from === "number" ? db`seq >= ${from}` : db`at >= ${from}`}
       and (${toSeq}::bigint is null or seq <= ${toSeq})
@@ -216,14 +217,52 @@ async function findInLog(
   db: Query,
   stream: string,
   seqs: readonly number[],
+  bytesMax = wholeBytes,
 ): Promise<readonly StoredMessage[]> {
   return await db<LogRow[]>`
-    select ${columns(db)} from message_log
+    select ${columns(db, bytesMax)} from message_log log
     where stream = ${stream} and seq = any(${[...seqs]}::bigint[])`;
 }
 
-function columns(db: Query) {
-  return db`stream, seq, at, subject, message_id as id, sender, headers, payload`;
+/** How far a consumer of few subjects is looked for among what others of its stream were sent. */
+const aheadMax = 10_000;
+
+/** Without a pattern the count is the distance to the end: the log has no gaps (L1). */
+async function lookAhead(
+  db: Query,
+  consumer: string,
+  limit: number,
+  bytesMax: number,
+): Promise<Ahead> {
+  const [messages, [count]] = await Promise.all([
+    db<LogRow[]>`
+      select ${columns(db, bytesMax)} from message_consumers c cross join lateral (
+        select * from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
+        order by l.seq limit ${aheadMax}) log
+      where c.name = ${consumer} and (c.pattern is null or subject ~ c.pattern)
+      order by seq limit ${limit}`,
+    db<{ total: number }[]>`
+      select case
+        when c.pattern is null then (
+          select s.last_seq - greatest(c.cursor_seq, coalesce((
+            select l.seq - 1 from message_log l where l.stream = c.stream
+            order by l.seq limit 1), s.last_seq))
+          from message_streams s where s.name = c.stream)
+        else (
+          select count(*) filter (where l.subject ~ c.pattern) from (
+            select subject from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
+            order by l.seq limit ${aheadMax}) l)
+        end as total
+      from message_consumers c where c.name = ${consumer}`,
+  ]);
+  return { messages, total: Math.max(0, count?.total ?? 0) };
+}
+
+const wholeBytes = 2 ** 31 - 1;
+
+function columns(db: Query, bytesMax = wholeBytes) {
+  return db`log.stream, log.seq, log.at, log.subject, log.message_id as id, log.sender, log.headers,
+    ${bytesMax === wholeBytes ? db`log.payload` : db`substring(log.payload from 1 for ${bytesMax}) as payload`}`;
 }
 
 /** Messages older than their stream keeps them go, in one short transaction per stream. */

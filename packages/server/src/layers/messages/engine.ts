@@ -54,6 +54,14 @@ export interface ReadRange {
   readonly limit: number;
 }
 
+/** What a consumer would be given next. */
+export interface Ahead {
+  /** Oldest first, up to `limit` of them unknown to our books. */
+  readonly messages: readonly StoredMessage[];
+  /** How many our books do not know, counted up to 10,000. */
+  readonly total: number;
+}
+
 /** How a delivery of the engine ends: handled, dead, or again after a time (in milliseconds). */
 export type Settlement = "handled" | "dead" | { readonly againInMs: number };
 
@@ -84,11 +92,20 @@ export interface MessageEngine {
   publish(message: OutgoingMessage, within?: Query): Promise<Published>;
   /** Oldest first. */
   read(stream: string, range: ReadRange, signal: AbortSignal): Promise<readonly StoredMessage[]>;
-  /** The messages with these sequences that the stream still holds. */
-  find(stream: string, seqs: readonly number[]): Promise<readonly StoredMessage[]>;
+  /**
+   * The messages with these sequences that the stream still holds. With `bytesMax` no more of each content
+   * is needed, and an engine that can read less does.
+   */
+  find(
+    stream: string,
+    seqs: readonly number[],
+    bytesMax?: number,
+  ): Promise<readonly StoredMessage[]>;
   streamState(name: string): Promise<StreamState>;
   /** How many messages the consumer has not been given. */
   unread(consumer: ConsumerRef): Promise<number>;
+  /** Looks at what the consumer was not given and takes none of it; `bytesMax` as for `find`. */
+  ahead(consumer: ConsumerRef, limit: number, bytesMax: number): Promise<Ahead>;
   /** Within the caller's transaction, which holds the consumer's row lock: up to `count` to pending. */
   refill(db: Query, consumer: string, count: number): Promise<void>;
   /** Somebody waits for this consumer: what arrives is admitted to pending, and wakes them. */

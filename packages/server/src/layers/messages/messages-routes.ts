@@ -2,6 +2,7 @@ import type { Configuration } from "../../config/config.ts";
 import type { App } from "../../http/app.ts";
 import { deadLetterRoutes } from "./dead-letter-routes.ts";
 import { deliveryRoutes } from "./delivery-routes.ts";
+import { inboxRoutes } from "./inbox-routes.ts";
 import type { Messages } from "./messages.ts";
 import { publishRoutes } from "./publish-routes.ts";
 import { registryRoutes } from "./registry-routes.ts";
@@ -13,6 +14,7 @@ export function messagesRoutes(app: App, messages: Messages, configuration: Conf
   app.addHook("preClose", async () => messages.endWaits());
   publishRoutes(app, core);
   deliveryRoutes(app, { core, configuration });
+  inboxRoutes(app, messages, configuration);
   deadLetterRoutes(app, core);
   registryRoutes(app, messages);
 }

@@ -1,5 +1,6 @@
 /** The SDK's shapes as zod: a difference between the two does not compile. */
 import type {
+  BriefMessage,
   DeadLetter,
   DeadLetterContent,
   FailedDelivery,
@@ -52,6 +53,20 @@ export const deliverySchema: z.ZodType<MessageDelivery> = z.object({
   handled: z.boolean(),
   cause: z.enum(["log", "requeue", "reroute", "replay"]),
   overtaken: z.boolean(),
+});
+
+export const waitingSchema: z.ZodType<BriefMessage> = z.object({
+  id: z.string(),
+  consumer: z.string(),
+  stream: z.string(),
+  seq: z.number(),
+  subject: z.string(),
+  sender: z.string().nullable(),
+  publishedAt: z.string(),
+  deliveries: z.number(),
+  state: z.enum(["waiting", "out", "resting"]),
+  lastError: z.string().nullable(),
+  excerpt: z.string(),
 });
 
 export const failedSchema: z.ZodType<FailedDelivery> = z.object({

@@ -15,7 +15,7 @@ import { createFeed } from "./nats-feed.ts";
 import { asking, atLeast, type NatsLink, openNatsLink, requestMs } from "./nats-link.ts";
 import { consumerInfo, makeConsumer, makeStream, streamInfo, unless } from "./nats-make.ts";
 import { idHeader, senderHeader, toStored } from "./nats-pull.ts";
-import { readStream, trimStreams } from "./nats-read.ts";
+import { lookAhead, readStream, trimStreams } from "./nats-read.ts";
 import { reservedBytesMax } from "./nats-settings.ts";
 import { sweepJetStream } from "./nats-sweep.ts";
 
@@ -76,6 +76,7 @@ export function createNatsEngine({ url, log, admit, wake, back }: NatsEngineDeps
     async unread({ stream, name }) {
       return (await consumerInfo(link, stream, name))?.num_pending ?? 0;
     },
+    ahead: (consumer, limit) => lookAhead(link, consumer, limit),
     refill: async () => {},
     demand: feed.demand,
     settle,

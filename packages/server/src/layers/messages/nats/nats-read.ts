@@ -1,9 +1,10 @@
 import { AckPolicy, DeliverPolicy, ReplayPolicy } from "@nats-io/jetstream";
 import { nanos, nuid } from "@nats-io/transport-node";
-import type { ReadRange } from "../engine.ts";
+import type { Ahead, ConsumerRef, ReadRange } from "../engine.ts";
 import type { StoredMessage } from "../message.ts";
 import { fits } from "../subject.ts";
 import { asking, atLeast, type NatsLink } from "./nats-link.ts";
+import { consumerInfo } from "./nats-make.ts";
 import { pull } from "./nats-pull.ts";
 import { ownMark } from "./nats-settings.ts";
 
@@ -58,6 +59,33 @@ export async function readStream(
   } finally {
     await asking("end a reading", () => manager.consumers.delete(stream, name));
   }
+}
+
+const unsettledMax = 1_000;
+const aheadMs = 5_000;
+
+/**
+ * From the first message that the consumer has not settled: what NATS handed out and was never admitted here
+ * is among it, and so is what it was not yet told the end of.
+ */
+export async function lookAhead(
+  link: NatsLink,
+  { name, stream, subjects }: ConsumerRef,
+  limit: number,
+): Promise<Ahead> {
+  const info = await consumerInfo(link, stream, name);
+  if (info === null || info.num_pending + info.num_ack_pending === 0)
+    return { messages: [], total: 0 };
+  const unsettled = info.num_ack_pending > 0;
+  const from = (unsettled ? info.ack_floor : info.delivered).stream_seq + 1;
+  const out = Math.min(unsettledMax, info.delivered.stream_seq - from + 1);
+  const messages = await readStream(
+    link,
+    stream,
+    { from, toSeq: null, subjects, limit: limit + Math.max(0, out) },
+    AbortSignal.timeout(aheadMs),
+  );
+  return { messages, total: info.num_pending };
 }
 
 /** Removes the oldest of our own streams that hold more bytes than they may and that nobody else limits. */
