@@ -17,9 +17,11 @@ import { signalsApi } from "./api/signals.ts";
 import { stateApi } from "./api/state.ts";
 import { tasksApi } from "./api/tasks.ts";
 import { type Connection, callTo } from "./call.ts";
+import { connectionFromEnvironment } from "./environment.ts";
+import { type AgentSession, beginSession, type SessionOptions } from "./session.ts";
 
-/** The whole public API, a function per operation. The CLI and the dashboard use this and nothing else. */
-export function createClient(connection: Connection) {
+/** A function per operation of the public API. */
+function operations(connection: Connection) {
   const call = callTo(connection);
   return {
     ...accessApi(call),
@@ -43,4 +45,19 @@ export function createClient(connection: Connection) {
   };
 }
 
-export type Client = ReturnType<typeof createClient>;
+export type Client = ReturnType<typeof operations>;
+
+export interface Lastgood extends Client {
+  /** Opens a session of an agent: `await using session = await lastgood.session()`. */
+  session(options?: SessionOptions): Promise<AgentSession>;
+}
+
+/**
+ * The whole public API. The CLI and the dashboard use this and nothing else. Without a connection it is
+ * LASTGOOD_URL (default http://127.0.0.1:7440) with LASTGOOD_TOKEN.
+ */
+export function createClient(connection: Connection = connectionFromEnvironment()): Lastgood {
+  const client = operations(connection);
+  const clientIn = (session: string) => operations({ ...connection, session });
+  return { ...client, session: (options = {}) => beginSession(client, clientIn, options) };
+}

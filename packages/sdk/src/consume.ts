@@ -10,6 +10,7 @@
 import type { MessageDelivery, Progress } from "./api/messages.ts";
 import type { Client } from "./client.ts";
 import { Fault, faults } from "./fault.ts";
+import { pause, pauseAfter } from "./patience.ts";
 
 export interface ConsumeOptions {
   /** The agent whose inbox, and whose roles' inboxes, are read; or one consumer by name. */
@@ -43,8 +44,6 @@ export class Rejected extends Error {
 }
 
 const waitMs = 25_000;
-const pauseMsMin = 100;
-const pauseMsMax = 5_000;
 const settleMsMax = 600_000;
 const settleTriesWhenStopping = 3;
 const handledMax = 1_000;
@@ -71,7 +70,7 @@ async function work(client: Client, options: ConsumeOptions, handled: Set<string
       const fault = passing(error);
       failures += 1;
       options.onTrouble?.(fault);
-      await pause(failures, signal);
+      await pause(pauseAfter(failures), signal);
     }
   }
 }
@@ -127,7 +126,7 @@ async function settle(options: ConsumeOptions, tell: () => Promise<unknown>): Pr
       options.onTrouble?.(fault);
       const { aborted } = options.signal;
       if (Date.now() > ends || (aborted && failures >= settleTriesWhenStopping)) return;
-      await pause(failures, null);
+      await pause(pauseAfter(failures), null);
     }
   }
 }
@@ -147,18 +146,4 @@ function remember(handled: Set<string>, key: string): void {
 function textOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return (text === "" ? "The handler failed without a word." : text).slice(0, reasonMax);
-}
-
-function pause(failures: number, signal: AbortSignal | null): Promise<void> {
-  const ms = Math.min(pauseMsMax, pauseMsMin * 2 ** Math.min(failures - 1, 10));
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal?.addEventListener("abort", end);
-    if (signal?.aborted) end();
-  });
 }

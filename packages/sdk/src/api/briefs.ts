@@ -121,7 +121,7 @@ export function briefsApi(call: Call) {
         ...(signal && { signal }),
       }),
     /** `maxTokens`: 100 to 200,000. Default 4,000. */
-    briefText: (agent: string, request: BriefRequest & { maxTokens?: number } = {}) =>
+    briefText: (agent: string, request: BriefRequest & { maxTokens?: number | undefined } = {}) =>
       call<BriefText>("POST", `/v1/agents/${segment(agent)}/brief/markdown`, { body: request }),
   };
 }

@@ -101,6 +101,8 @@ export interface Heartbeat {
   /** Tokens used since the last heartbeat; `onRecovery`: those of them that went into getting back to work. */
   readonly tokens?: number | undefined;
   readonly onRecovery?: number | undefined;
+  /** `agent`: the agent itself speaks, and from now on a wrapper's word for it keeps nothing alive. */
+  readonly by?: "agent" | "wrapper" | undefined;
 }
 
 export interface HeartbeatAnswer {

@@ -1,0 +1,72 @@
+/**
+ * What only tells how far the work is: told in its order, kept while the server is away, at most 1,000.
+ */
+import { Fault, faults } from "./fault.ts";
+
+export interface Backlog {
+  /** Told at once where the server is there, otherwise kept. `too_many` when it is full. */
+  keep(what: string, tell: () => Promise<unknown>): Promise<void>;
+  /** Tells what waits, in its order; throws the fault of a server that is still away. */
+  tell(): Promise<void>;
+  /** `server_unreachable` while something waits. */
+  requireEmpty(): void;
+}
+
+interface Kept {
+  readonly what: string;
+  tell(): Promise<unknown>;
+}
+
+const keptMax = 1_000;
+
+export function createBacklog(onTrouble: ((fault: Fault) => void) | undefined): Backlog {
+  const kept: Kept[] = [];
+  let telling: Promise<void> | null = null;
+
+  async function tellAll(): Promise<void> {
+    for (let first = kept[0]; first !== undefined; first = kept[0]) {
+      try {
+        await first.tell();
+      } catch (error) {
+        if (!(error instanceof Fault) || faults[error.code].retry === "later") throw error;
+        // It will never be taken: whoever holds the session hears of it, and what comes after is told.
+        if (error.code === "fenced") throw error;
+        onTrouble?.(error);
+      }
+      kept.shift();
+    }
+  }
+
+  function tell(): Promise<void> {
+    telling ??= tellAll().finally(() => {
+      telling = null;
+    });
+    return telling;
+  }
+
+  return {
+    tell,
+    async keep(what, act) {
+      if (kept.length >= keptMax) {
+        throw new Fault(
+          "too_many",
+          `The server is away and ${keptMax} records wait for it (the first: ${kept[0]?.what}): ${what} was not kept. Stop until it is back.`,
+        );
+      }
+      kept.push({ what, tell: act });
+      try {
+        await tell();
+      } catch (error) {
+        if (!(error instanceof Fault) || faults[error.code].retry !== "later") throw error;
+        onTrouble?.(error);
+      }
+    },
+    requireEmpty() {
+      if (kept.length === 0) return;
+      throw new Fault(
+        "server_unreachable",
+        `${kept.length} records could not be told (the first: ${kept[0]?.what}): the server is away.`,
+      );
+    },
+  };
+}
