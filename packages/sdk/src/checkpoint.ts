@@ -18,6 +18,7 @@ const progressMax = 999_999;
 const bracketed = /\[([^[\]]{1,240})\]/g;
 const taskForm = /^[^\s[\]\p{C}]{1,200}$/u;
 const progressForm = /^(\d{1,6})\s{0,9}\/\s{0,9}(\d{1,6})$/;
+const typeForm = /^[A-Za-z][A-Za-z0-9-]{0,31}$/;
 const headForm = /^([A-Za-z][A-Za-z0-9-]{0,31})(?:\(([^()]{1,100})\))?!?:\s+(\S.*)$/s;
 const trailerForm = /^\s{0,9}(task|subtask)\s{0,9}:(.{1,240})$/i;
 
@@ -125,7 +126,7 @@ function requireReadable(wanted: NewCheckpoint, read: CheckpointMarks): void {
     const says = "The text is a revert, or marks a task or subtask itself: leave marks out of it.";
     throw bad("summary", says);
   }
-  if (type !== null && read.type !== type) {
+  if (type !== null && !typeForm.test(type)) {
     throw bad("type", `${quoted(type)} is no type: letters, digits and -, such as feat or fix.`);
   }
   if (scope !== null && read.scope !== scope) {
