@@ -6,6 +6,7 @@ import { contractOfDeath } from "./contract-death.ts";
 import { contractOfFlow } from "./contract-flow.ts";
 import { contractOfLimits } from "./contract-limits.ts";
 import { contractOfRecovery } from "./contract-recovery.ts";
+import { contractOfWaiting } from "./contract-waiting.ts";
 import { type EngineUnderTest, type MessagesWorld, startMessages } from "./world.ts";
 
 export type Promised = Readonly<Record<string, (world: MessagesWorld) => Promise<void>>>;
@@ -15,6 +16,7 @@ const parts: Readonly<Record<string, Promised>> = {
   "dead letters": contractOfDeath,
   limits: contractOfLimits,
   recovery: contractOfRecovery,
+  waiting: contractOfWaiting,
 };
 
 /** Every promise has a stream of its own, so those of one part are checked beside each other. */
