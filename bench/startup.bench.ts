@@ -3,51 +3,16 @@
  * and how much memory the built server holds when it has been idle. Processes as a person starts them,
  * on the packages as they are published.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BenchOptions } from "./run.ts";
+import { buildPackages, start, stop } from "./server-process.ts";
 
 export const name = "startup";
 
-const root = resolve(import.meta.dirname, "..");
 const goals = { emptyMs: 5_000, existingMs: 2_000, idleRssMb: 150 };
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly readyMs: number;
-}
-
-async function start(home: string): Promise<Started> {
-  const began = performance.now();
-  const child = spawn(
-    process.execPath,
-    [join(root, "packages/server/bin/lastgood.js"), "start", "--home", home, "--port", "0"],
-    {
-      cwd: tmpdir(),
-      env: {
-        ...process.env,
-        LASTGOOD_BUILT: "1",
-        LASTGOOD_CONFIG: undefined,
-        DATABASE_URL: undefined,
-      },
-      stdio: ["ignore", "pipe", "ignore"],
-    },
-  );
-  for await (const line of createInterface(child.stdout)) {
-    if (line.startsWith("Lastgood is at")) return { child, readyMs: performance.now() - began };
-  }
-  throw new Error("the server ended without an address: run `lastgood start` by hand to see why");
-}
-
-async function stop({ child }: Started): Promise<void> {
-  child.kill("SIGTERM");
-  await once(child, "exit");
-}
 
 async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
@@ -74,9 +39,7 @@ function median(values: readonly number[]): number {
 }
 
 export async function run({ short }: BenchOptions): Promise<Record<string, number | object>> {
-  execFileSync(process.execPath, ["--conditions=development", join(root, "scripts/build.ts")], {
-    stdio: ["ignore", process.stderr, "inherit"],
-  });
+  buildPackages();
   const folder = await mkdtemp(join(tmpdir(), "lastgood-bench-"));
   await chmod(folder, 0o755);
   try {
