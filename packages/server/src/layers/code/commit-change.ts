@@ -1,5 +1,6 @@
 /** What a commit says of itself, as a change in the ledger. */
 import { matchesGlob } from "node:path";
+import { parseCheckpoint } from "@lastgood/sdk";
 import type { Config } from "../../config/config.ts";
 import type { FullCommit } from "../../git/read-commits.ts";
 import type { ChangeId } from "../../ids.ts";
@@ -21,7 +22,7 @@ const pathsMax = 1_000;
 export function changeOf(commit: FullCommit, context: CommitContext): NewChange {
   const expected = commit.trailers.Expected ?? [];
   const session = commit.trailers.Session?.at(-1);
-  const subtask = subtaskOf(commit.message);
+  const { task, subtask } = parseCheckpoint(commit.message);
   return {
     id: context.id,
     at: context.at,
@@ -29,7 +30,7 @@ export function changeOf(commit: FullCommit, context: CommitContext): NewChange 
     kind: "commit",
     target: context.repository,
     agent: agentOf(commit, context.agents),
-    task: taskOf(commit),
+    task,
     session: session?.slice(0, 200) ?? null,
     from: commit.parents[0] ?? null,
     to: commit.id,
@@ -42,7 +43,7 @@ export function changeOf(commit: FullCommit, context: CommitContext): NewChange 
       parents: commit.parents,
       author: { name: commit.authorName.slice(0, 200), email: commit.authorEmail.slice(0, 200) },
       committedAt: commit.committedAt.toISOString(),
-      ...(subtask === null ? {} : { subtask }),
+      ...(subtask === null ? {} : { subtask: `${subtask.n}/${subtask.of}` }),
       ...(expected.length === 0 ? {} : { expected: expected.slice(0, 20) }),
       ...(context.history ? { history: true } : {}),
     },
@@ -61,17 +62,6 @@ export function agentOf(commit: FullCommit, agents: Config["agents"]): string {
 
 function matchesAuthor(email: string, author: string): boolean {
   return email === author || (/[*?]/.test(author) && matchesGlob(email, author));
-}
-
-/** By the `Task:` trailer, else by the marker `[task:ID]` anywhere in the message. */
-export function taskOf(commit: FullCommit): string | null {
-  const named = commit.trailers.Task?.at(-1)?.trim();
-  const marked = /\[task:([^\]\s]{1,200})\]/.exec(commit.message)?.[1];
-  return (named || marked || null)?.slice(0, 200) ?? null;
-}
-
-function subtaskOf(message: string): string | null {
-  return /\[subtask:(\d{1,6}\/\d{1,6})\]/.exec(message)?.[1] ?? null;
 }
 
 /**

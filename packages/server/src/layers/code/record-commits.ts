@@ -6,7 +6,10 @@
  *       was reported. Killed anywhere, the next look finds what is missing, and reports again.
  *   R3. Changes of one repository have strictly increasing times, oldest commit first.
  *   R4. A revert of ours is recorded under the change that was fixed before it was pushed.
+ *   R5. A commit that marks a task is a checkpoint of its agent. A revert of ours is nobody's progress.
  */
+import { parseCheckpoint } from "@lastgood/sdk";
+import { type Checkpoint, recordPushed } from "../../checkpoints/checkpoint-store.ts";
 import type { Config } from "../../config/config.ts";
 import type { CodeMirror } from "../../git/bare-mirror.ts";
 import type { Commit } from "../../git/mirror.ts";
@@ -138,6 +141,7 @@ async function recordBatch(
   const latest = await latestByPatch(tx, repository, commits);
   const recorded: RecordedCommit[] = [];
   const changes: NewChange[] = [];
+  const checkpoints: Checkpoint[] = [];
   for (const [index, commit] of commits.entries()) {
     const at = times[index] ?? now;
     const own = ours.find((each) => each.commit === commit.id);
@@ -146,6 +150,7 @@ async function recordBatch(
     const reverts = own?.reverts ?? (takenBack === undefined ? [] : [takenBack]);
     const change = changeOf(commit, { repository, agents, id, at, history: gain.history, reverts });
     changes.push(own === undefined ? change : asOurs(change, own));
+    if (own === undefined) checkpoints.push(...checkpointOf(commit, change, now));
     recorded.push({
       commit: commit.id,
       change: id,
@@ -156,7 +161,24 @@ async function recordBatch(
   }
   await recordChanges(tx, changes);
   await insertCommits(tx, repository, recorded);
+  await recordPushed(tx, checkpoints);
   return commits.map((commit, index) => ({ commit, change: recorded[index]?.change as ChangeId }));
+}
+
+/** R5. */
+function checkpointOf(commit: FullCommit, change: NewChange, now: Date): readonly Checkpoint[] {
+  const marks = parseCheckpoint(commit.message);
+  if (marks.task === null && marks.subtask === null) return [];
+  const { authorName, authorEmail, committedAt } = commit;
+  return [
+    {
+      ...marks,
+      ...{ agent: change.agent, commit: commit.id, repository: change.target },
+      session: change.session ?? null,
+      at: committedAt > now ? now : committedAt,
+      author: `${authorName} <${authorEmail}>`.slice(0, 400),
+    },
+  ];
 }
 
 /** By patch: the change that brought it last. */

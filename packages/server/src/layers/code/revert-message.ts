@@ -1,6 +1,6 @@
 /** The message of a revert. Every word of it is fixed by what is reverted and why. */
+import { parseCheckpoint } from "@lastgood/sdk";
 import type { FullCommit } from "../../git/read-commits.ts";
-import { taskOf } from "./commit-change.ts";
 
 export interface RevertReason {
   readonly incident: string | null;
@@ -14,7 +14,8 @@ export function revertMessage(
 ): string {
   const [newest, ...others] = commits;
   const more = others.length === 0 ? "" : ` and ${others.length} more`;
-  const tasks = [...new Set(commits.map(taskOf).filter((task) => task !== null))];
+  const marked = commits.map(({ message }) => parseCheckpoint(message).task);
+  const tasks = [...new Set(marked.filter((task) => task !== null))];
   const paragraphs = [
     `Revert "${oneLine(newest.subject, 200)}"${more}`,
     commits.map(sentenceOf).join("\n"),
