@@ -9,8 +9,8 @@ import { ownHost } from "../own-host.ts";
 import { isAlive } from "../process-group.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import { deathOf } from "./session.ts";
-import { attend, buryFenced, livingOn, silentSince, unsettled } from "./session-store.ts";
+import { deathOf, mayBeSilent } from "./session.ts";
+import { attend, buryFenced, livingOn, prolong, silentSince, unsettled } from "./session-store.ts";
 import type { Sessions } from "./sessions.ts";
 
 const turnMs = 250;
@@ -45,10 +45,14 @@ export function startDeathLoop({
       turn += 1;
       const silent = await silentSince(db, now);
       const here = turn % processesEveryTurns === 0 ? await livingOn(db, host) : [];
+      const quiet: string[] = [];
       for (const session of [...silent, ...here]) {
-        const death = deathOf(session, stateOf(session.process, host), now);
+        const process = stateOf(session.process, host);
+        const death = deathOf(session, process, now);
         if (death !== null) await sessions.died(session, death.reason, death.detail);
+        else if (session.leaseUntil < now && mayBeSilent(session, process)) quiet.push(session.id);
       }
+      if (quiet.length > 0) await prolong(db, quiet, now);
       await buryFenced(db, now);
       for (const session of await unsettled(db, settleMax)) await sessions.settle(session);
     },

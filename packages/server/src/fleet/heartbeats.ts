@@ -16,14 +16,21 @@ import type { Db } from "../store/database.ts";
 import { sessionIsOver } from "../store/living-session.ts";
 import type { World } from "../world.ts";
 import { flushEveryMs } from "./session.ts";
-import { type Beat, findFenced, heardAfterEnd, markSuspect, writeBeats } from "./session-store.ts";
+import {
+  type Beat,
+  type Beating,
+  findFenced,
+  heardAfterEnd,
+  markSuspect,
+  writeBeats,
+} from "./session-store.ts";
 
 export interface Heartbeats {
   /** Resolves with the lease's new end. `fenced` when the session is over, `not_found`, `not_yours`. */
   beat(
     id: string,
     actor: Actor,
-    used: { readonly tokens: number; readonly onRecovery: number },
+    beat: { readonly tokens: number; readonly onRecovery: number; readonly by: Beating },
   ): Promise<Date>;
   /** Any other sign of life of a session that is known to live. */
   heard(id: string): void;
@@ -78,13 +85,14 @@ export function createHeartbeats({
     }
   }
 
-  function gather({ id, at, tokens, onRecovery }: Beat): void {
+  function gather({ id, at, tokens, onRecovery, by }: Beat): void {
     const before = gathered.get(id);
     gathered.set(id, {
       id,
       at: before === undefined || at > before.at ? at : before.at,
       tokens: tokens + (before?.tokens ?? 0),
       onRecovery: onRecovery + (before?.onRecovery ?? 0),
+      by: stronger(by, before?.by),
     });
   }
 
@@ -103,7 +111,7 @@ export function createHeartbeats({
   }
 
   return {
-    async beat(id, actor, { tokens, onRecovery }) {
+    async beat(id, actor, { tokens, onRecovery, by }) {
       const at = world.now();
       const { agent, leaseMs, over } = known.get(id) ?? (await look(id));
       actingAgent(actor, agent);
@@ -111,7 +119,7 @@ export function createHeartbeats({
         await heardAfterEnd(db, id, at);
         throw sessionIsOver(id);
       }
-      gather({ id, at, tokens, onRecovery });
+      gather({ id, at, tokens, onRecovery, by });
       if (tokens > 0 || onRecovery > 0) {
         await new Promise<void>((resolve, reject) => {
           waiting.push({ resolve, reject });
@@ -121,7 +129,7 @@ export function createHeartbeats({
       return new Date(at.getTime() + leaseMs);
     },
     heard(id) {
-      gather({ id, at: world.now(), tokens: 0, onRecovery: 0 });
+      gather({ id, at: world.now(), tokens: 0, onRecovery: 0, by: "call" });
     },
     lost(id) {
       lost.add(id);
@@ -133,4 +141,11 @@ export function createHeartbeats({
       });
     },
   };
+}
+
+const strength: readonly Beating[] = ["wrapper", "call", "agent"];
+
+/** Of two signs of life that are written as one: whose word counts for more. */
+function stronger(one: Beating, other: Beating = "wrapper"): Beating {
+  return strength.indexOf(one) >= strength.indexOf(other) ? one : other;
 }

@@ -134,12 +134,15 @@ function lifeRoutes(app: App, { sessions, heartbeats }: SessionRoutesDeps): void
         body: z.strictObject({
           tokens: z.number().int().min(0).max(1e9).default(0),
           onRecovery: z.number().int().min(0).max(1e9).default(0),
+          by: z.enum(["agent", "wrapper"]).optional(),
         }),
         response: { 200: z.object({ leaseUntil: z.string() }) },
       },
     },
     async ({ actor, body, params }) => ({
-      leaseUntil: (await heartbeats.beat(params.id, actor, body)).toISOString(),
+      leaseUntil: (
+        await heartbeats.beat(params.id, actor, { ...body, by: body.by ?? "call" })
+      ).toISOString(),
     }),
   );
 

@@ -149,20 +149,31 @@ export interface Beat {
   readonly at: Date;
   readonly tokens: number;
   readonly onRecovery: number;
+  readonly by: Beating;
 }
+
+/**
+ * Who gives a sign of life: the agent's own beat, whoever wraps it, or any call in its name. Once the agent
+ * beats by itself, a wrapper's word for it keeps nothing alive: the process may live, and the agent hang.
+ */
+export type Beating = "agent" | "wrapper" | "call";
 
 /** Writes many at once, and answers with the sessions that still live. */
 export async function writeBeats(db: Query, beats: readonly Beat[]): Promise<ReadonlySet<string>> {
   const rows = await db<{ id: string }[]>`
     update sessions s set
-      heard_at = greatest(s.heard_at, b.at),
-      lease_until = greatest(s.lease_until, b.at + s.lease_ms * interval '1 ms'),
-      suspect_since = null,
+      heard_at = case when b.by = 'wrapper' and s.beats_itself then s.heard_at
+        else greatest(s.heard_at, b.at) end,
+      lease_until = case when b.by = 'wrapper' and s.beats_itself then s.lease_until
+        else greatest(s.lease_until, b.at + s.lease_ms * interval '1 ms') end,
+      suspect_since = case when b.by = 'wrapper' and s.beats_itself then s.suspect_since end,
+      beats_itself = s.beats_itself or b.by = 'agent',
       token_usage = s.token_usage + b.tokens,
       recovery_tokens = s.recovery_tokens + b.on_recovery
     from unnest(${beats.map((each) => each.id)}::text[], ${beats.map((each) => each.at.toISOString())}::timestamptz[],
                 ${beats.map((each) => each.tokens)}::bigint[],
-                ${beats.map((each) => each.onRecovery)}::bigint[]) as b (id, at, tokens, on_recovery)
+                ${beats.map((each) => each.onRecovery)}::bigint[],
+                ${beats.map((each) => each.by)}::text[]) as b (id, at, tokens, on_recovery, by)
     where s.id = b.id and s.ended_at is null
     returning s.id`;
   return new Set(rows.map(({ id }) => id));
@@ -190,7 +201,9 @@ export async function findFenced(db: Query, id: string): Promise<Fenced | null> 
 
 /** A fenced session that is heard of lives: it did not crash. */
 export async function heardAfterEnd(db: Query, id: string, at: Date): Promise<void> {
-  await db`update sessions set heard_at = greatest(heard_at, ${at}) where id = ${id}`;
+  await db`
+    update sessions set heard_at = greatest(heard_at, ${at})
+    where id = ${id} and exit_reason = 'fenced'`;
 }
 
 /**
@@ -214,6 +227,13 @@ export async function silentSince(db: Query, now: Date): Promise<readonly Sessio
     select ${db([...columns])} from sessions
     where ended_at is null and lease_until < ${now} order by lease_until limit 1000`;
   return rows.map(toSession);
+}
+
+/** Another lease for those that may be silent and live. */
+export async function prolong(db: Query, ids: readonly string[], now: Date): Promise<void> {
+  await db`
+    update sessions set lease_until = ${now}::timestamptz + lease_ms * interval '1 ms'
+    where id = any(${[...ids]}) and ended_at is null`;
 }
 
 /** Living sessions that named a process of this machine. */

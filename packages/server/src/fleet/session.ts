@@ -54,7 +54,7 @@ export type Death = { readonly reason: "crashed" | "hung"; readonly detail: stri
  * named or it is on another machine. A lost connection alone is no death.
  */
 export function deathOf(
-  session: Pick<Session, "leaseUntil" | "leaseMs" | "process">,
+  session: Pick<Session, "leaseUntil" | "leaseMs" | "process" | "door">,
   process: "alive" | "gone" | "unknown",
   now: Date,
 ): Death | null {
@@ -62,6 +62,7 @@ export function deathOf(
     return { reason: "crashed", detail: `its process ${session.process?.pid ?? ""} is gone` };
   }
   if (now.getTime() <= session.leaseUntil.getTime() + flushSlackMs) return null;
+  if (mayBeSilent(session, process)) return null;
   const silent = `it was not heard for ${session.leaseMs / 1_000} s`;
   return process === "alive"
     ? {
@@ -69,6 +70,14 @@ export function deathOf(
         detail: `${silent}, though its process ${session.process?.pid ?? ""} lives`,
       }
     : { reason: "crashed", detail: silent };
+}
+
+/** An agent with hooks is heard at its events alone; in between it waits for a person, for a night perhaps. */
+export function mayBeSilent(
+  { door }: Pick<Session, "door">,
+  process: "alive" | "gone" | "unknown",
+): boolean {
+  return door === "hooks" && process === "alive";
 }
 
 /** Heartbeats are kept in memory this long before they are written, by whichever server took them. */
