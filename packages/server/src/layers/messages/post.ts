@@ -10,7 +10,7 @@ import type { Core } from "./core.ts";
 import { type Refusal, recordRefusal } from "./dead-letter-store.ts";
 import { sha256 } from "./dead-letters.ts";
 import { agentInbox, roleInbox } from "./declared.ts";
-import type { InboxMessage } from "./inboxes.ts";
+import type { InboxMessage, Recipient } from "./inboxes.ts";
 import { type OutgoingMessage, payloadKeptBytes, sizeOf } from "./message.ts";
 import { ensureInbox } from "./registry.ts";
 import { listConsumers, type StreamRow } from "./registry-store.ts";
@@ -173,20 +173,22 @@ async function streamOf(core: Core, subject: string): Promise<StreamRow> {
 }
 
 /**
- * Lastgood's own word to an agent: one message per id, however often it is told. The agent's inbox is
+ * Lastgood's own word to an agent or a role: one message per id, however often it is told. An inbox is
  * made where there is none.
  */
-export async function tell(core: Core, agent: string, message: InboxMessage): Promise<void> {
+export async function tell(core: Core, to: Recipient, message: InboxMessage): Promise<void> {
+  const owner = typeof to === "string" ? { agent: to } : to;
+  // No agent is called so: a name has no colon.
+  const recipient = typeof to === "string" ? to : `role:${to.role}`;
   const told = await core.db`
-    select 1 from message_told where agent = ${agent} and id = ${message.id}`;
+    select 1 from message_told where agent = ${recipient} and id = ${message.id}`;
   if (told.length > 0) return;
-  const subject =
-    (await inboxSubject(core, { agent })) ?? (await ensureInbox(core, { agent })).subject;
+  const subject = (await inboxSubject(core, owner)) ?? (await ensureInbox(core, owner)).subject;
   const stream = await streamOf(core, subject);
   const { id, type, text, details } = message;
   await core.db.begin(async (tx) => {
     const first = await tx`
-      insert into message_told (agent, id, at) values (${agent}, ${id}, ${core.world.now()})
+      insert into message_told (agent, id, at) values (${recipient}, ${id}, ${core.world.now()})
       on conflict (agent, id) do nothing returning 1`;
     if (first.length === 0) return;
     await core.engine.publish(
