@@ -58,6 +58,7 @@ import { captureSamples } from "./signals/capture.ts";
 import { createSignals, type Signals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
+import { createTasks, type Tasks } from "./tasks/tasks.ts";
 import { realWorld, type World } from "./world.ts";
 
 export interface StartOptions {
@@ -155,6 +156,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   pushHook(app, { code: reached.code, environment: process.env });
   messagesRoutes(app, reached.messages, configuration);
   measureMessages(metrics.registry, ground);
+  reached.tasks.routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
@@ -179,6 +181,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
 interface Reached {
   readonly signals: Signals;
   readonly messages: Messages;
+  readonly tasks: Tasks;
   readonly code: Code;
   readonly state: State;
   readonly runtime: Runtime;
@@ -200,6 +203,8 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   const state = createState(ground);
   const messages = await createMessages({ ...ground, putPart: putPartInto(state) });
   closing.add(() => messages.stop());
+  const tasks = createTasks({ ...ground, inboxes: messages.inboxes });
+  closing.add(() => tasks.stop());
   const code = await createCode(ground);
   closing.add(() => code.stop());
   const { mirrors } = code;
@@ -224,7 +229,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, code, state, runtime, sandboxes };
+  return { signals, messages, tasks, code, state, runtime, sandboxes };
 }
 
 interface Response {
@@ -237,7 +242,7 @@ interface Response {
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
 async function openResponse(
   ground: Ground,
-  { signals, messages, code, state, runtime, sandboxes }: Reached,
+  { signals, messages, tasks, code, state, runtime, sandboxes }: Reached,
   seams: Seams,
   closing: Closing,
 ): Promise<Response> {
@@ -248,7 +253,7 @@ async function openResponse(
     ...ground,
     registry: ground.metrics.registry,
     inboxes: messages.inboxes,
-    ended: [],
+    ended: [tasks.sessionEnded],
     giveBack: (agent, session) => messages.giveBack(agent, session),
     parked: (agent, because) => incidents.reportStorm(agent, because),
     released: (agent, by, because) => incidents.stormOver(agent, by, because),

@@ -17,6 +17,7 @@ import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
 import { stateCommands } from "./commands/state.ts";
+import { tasksCommands } from "./commands/tasks.ts";
 import { helpStyle } from "./help.ts";
 
 /** The whole command line. Help is grouped by what a person wants to do. */
@@ -49,6 +50,7 @@ export function createProgram(): Command {
   stateCommands(program);
   messagesCommands(program);
   deadLettersCommands(program);
+  tasksCommands(program);
   program.commandsGroup("To run the server:");
   configCommands(program);
   accessCommands(program);
