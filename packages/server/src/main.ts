@@ -29,6 +29,7 @@ import { barsRoutes } from "./layers/code/bars-routes.ts";
 import { type Code, createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
 import { pushHook } from "./layers/code/push-hook.ts";
+import { createEffects, type Effects } from "./layers/effects/effects.ts";
 import type { Layers } from "./layers/layer.ts";
 import type { PutPart } from "./layers/messages/claim-check.ts";
 import { createMessages, type Messages } from "./layers/messages/messages.ts";
@@ -157,6 +158,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   messagesRoutes(app, reached.messages, configuration);
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
+  reached.effects.routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
@@ -182,6 +184,7 @@ interface Reached {
   readonly signals: Signals;
   readonly messages: Messages;
   readonly tasks: Tasks;
+  readonly effects: Effects;
   readonly code: Code;
   readonly state: State;
   readonly runtime: Runtime;
@@ -205,6 +208,8 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => messages.stop());
   const tasks = createTasks({ ...ground, inboxes: messages.inboxes });
   closing.add(() => tasks.stop());
+  const effects = createEffects(ground);
+  closing.add(() => effects.stop());
   const code = await createCode(ground);
   closing.add(() => code.stop());
   const { mirrors } = code;
@@ -229,7 +234,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, tasks, code, state, runtime, sandboxes };
+  return { signals, messages, tasks, effects, code, state, runtime, sandboxes };
 }
 
 interface Response {
@@ -242,7 +247,7 @@ interface Response {
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
 async function openResponse(
   ground: Ground,
-  { signals, messages, tasks, code, state, runtime, sandboxes }: Reached,
+  { signals, messages, tasks, effects, code, state, runtime, sandboxes }: Reached,
   seams: Seams,
   closing: Closing,
 ): Promise<Response> {
@@ -253,13 +258,13 @@ async function openResponse(
     ...ground,
     registry: ground.metrics.registry,
     inboxes: messages.inboxes,
-    ended: [tasks.sessionEnded],
+    ended: [tasks.sessionEnded, effects.sessionEnded],
     giveBack: (agent, session) => messages.giveBack(agent, session),
     parked: (agent, because) => incidents.reportStorm(agent, because),
     released: (agent, by, because) => incidents.stormOver(agent, by, because),
     duplicatesPrevented: async (since, agent) => ({
       messages: await messages.recognised(since, agent),
-      effects: 0,
+      effects: (await effects.counts(since, agent ?? null)).replayed,
     }),
   });
   closing.add(() => fleet.stop());

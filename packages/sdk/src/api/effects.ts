@@ -9,11 +9,24 @@ import type { JsonValue } from "./state.ts";
 export type EffectState = "intended" | "dispatched" | "confirmed" | "failed" | "unknown";
 export type EffectNature = "read-only" | "reversible" | "compensable" | "irreversible";
 
+/** What may be done with an effect, by its state. To begin it is always allowed: the answer says what to do. */
+export const effectActs = {
+  dispatch: ["intended", "failed"],
+  confirm: ["dispatched", "unknown"],
+  fail: ["intended", "dispatched", "unknown"],
+  doubt: ["dispatched"],
+  settle: ["unknown", "failed"],
+} as const satisfies Record<string, readonly EffectState[]>;
+export type EffectAct = keyof typeof effectActs;
+
 /** An act on the outside world. */
 export interface Effect {
   /** Made by Lastgood before it is dispatched, and the same whenever the same key is used again. */
   readonly id: string;
   readonly agent: string;
+  /** The agent's fork: within one, a key means the same effect. Empty until the first. */
+  readonly fork: string;
+  /** Where it was begun, or dispatched last. */
   readonly session: string;
   readonly task: string | null;
   readonly key: string;
@@ -21,14 +34,33 @@ export interface Effect {
   readonly kind: string;
   readonly nature: EffectNature;
   readonly state: EffectState;
+  /** As it was dispatched, or intended, last. */
   readonly request: JsonValue;
   readonly result: JsonValue;
+  /** Why it failed, or why its outcome is unknown. */
   readonly error: string | null;
   readonly attempts: number;
+  /** How often its recorded result stood in for doing it again. */
+  readonly replayed: number;
   readonly intendedAt: string;
   readonly dispatchedAt: string | null;
   readonly settledAt: string | null;
   readonly settledBy: string | null;
+  /** What a look-up or a person gave as its reason; null where whoever dispatched it said how it went. */
+  readonly settledBecause: string | null;
+  /**
+   * What a session that had dispatched it said after its own end. It was refused as a write, and decides
+   * nothing; but it is evidence for whoever finds out what happened.
+   */
+  readonly late: LateWord | null;
+}
+
+export interface LateWord {
+  readonly state: "confirmed" | "failed";
+  readonly session: string;
+  readonly result: JsonValue;
+  readonly error: string | null;
+  readonly at: string;
 }
 
 export interface NewEffect {
@@ -37,12 +69,17 @@ export interface NewEffect {
   readonly key: string;
   readonly task?: string | undefined;
   readonly kind?: string | undefined;
-  /** Default `irreversible`: what is not known must not be repeated. */
+  /** Default `irreversible`: what is not known must not be repeated. `read-only` may always be repeated. */
   readonly nature?: EffectNature | undefined;
   /** At most 16 kB of JSON. */
   readonly request?: JsonValue | undefined;
   /** False: it is only written down, to be dispatched later. Default true. */
   readonly dispatch?: boolean | undefined;
+  /**
+   * Names this very try: when its answer was lost and it is asked for again, it is answered the same. Without
+   * it the repetition is taken for a second handler, and is `target_busy`.
+   */
+  readonly attempt?: string | undefined;
 }
 
 /**
@@ -67,16 +104,20 @@ export function effectsApi(call: Call) {
   const effect = (id: string) => `/v1/effects/${segment(id)}`;
   const post = (path: string, body: unknown) => call<Effect>("POST", path, { body });
   return {
+    /** `target_busy` while another handler of the same session has it under way. */
     beginEffect: (effect: NewEffect) => call<EffectBegun>("POST", "/v1/effects", { body: effect }),
     effects: (query: EffectQuery = {}) =>
       call<{ effects: readonly Effect[]; more: boolean }>("GET", "/v1/effects", {
         query: { ...query },
       }),
     effect: (id: string) => call<Effect>("GET", effect(id)),
-    dispatchEffect: (id: string, session: string) => post(`${effect(id)}/dispatch`, { session }),
+    /** One that was only written down. `effect_unknown` where it must be looked up first. */
+    dispatchEffect: (id: string, session: string, attempt?: string) =>
+      post(`${effect(id)}/dispatch`, { session, attempt }),
+    /** At most 64 kB of JSON. After the session's end it is `fenced`, and kept as the effect's `late` word. */
     confirmEffect: (id: string, end: { session: string; result?: JsonValue }) =>
       post(`${effect(id)}/confirm`, end),
-    /** It surely did not happen, and may be tried again. */
+    /** It surely did not happen, and may be tried again. After the session's end as for `confirmEffect`. */
     failEffect: (id: string, end: { session: string; error: string }) =>
       post(`${effect(id)}/fail`, end),
     /** Nobody knows whether it happened. */

@@ -7,6 +7,7 @@ import { configCommands } from "./commands/config.ts";
 import { deadLettersCommands } from "./commands/dead-letters.ts";
 import { doctorCommands } from "./commands/doctor.ts";
 import { drillCommands } from "./commands/drill.ts";
+import { effectsCommands } from "./commands/effects.ts";
 import { incidentCommands } from "./commands/incidents.ts";
 import { initCommands } from "./commands/init.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   messagesCommands(program);
   deadLettersCommands(program);
   tasksCommands(program);
+  effectsCommands(program);
   program.commandsGroup("To run the server:");
   configCommands(program);
   accessCommands(program);
