@@ -1,18 +1,17 @@
 import { parseCheckpoint, type RecordedCheckpoint } from "@lastgood/sdk";
 import { z } from "zod";
 import { parseMoment } from "../duration.ts";
-import { Fault } from "../fault.ts";
-import { actingAgent } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
 import type { Db } from "../store/database.ts";
-import { countInSession, requireLiving } from "../store/living-session.ts";
+import { countInSession } from "../store/living-session.ts";
+import { requireOwnSession } from "../store/own-session.ts";
 import type { World } from "../world.ts";
 import {
   type Checkpoint,
   findCheckpoints,
-  findOwner,
   listInSession,
   recordReported,
+  repositoryOf,
 } from "./checkpoint-store.ts";
 
 const name = z.string().min(1).max(200);
@@ -62,24 +61,20 @@ export function checkpointRoutes(app: App, { db, world }: CheckpointRoutesDeps):
       },
     },
     async ({ params: { id }, body, actor }) => {
-      const owner = await findOwner(db, id);
-      if (owner === null) {
-        throw new Fault(
-          "not_found",
-          `There is no session ${id}: list them with \`lastgood sessions\`.`,
-        );
-      }
-      const agent = actingAgent(actor, owner.agent);
       const now = world.now();
       const said = body.at === undefined ? now : parseMoment(body.at, now, "at");
       const recorded = await db.begin(async (tx) => {
-        await requireLiving(tx, id);
+        const { agent } = await requireOwnSession(
+          tx,
+          id,
+          actor.role === "agent" ? actor.agent : null,
+        );
         await listInSession(tx, id, body.commit);
         await countInSession(tx, id, now);
         return await recordReported(tx, {
           ...parseCheckpoint(body.message),
           ...{ agent, commit: body.commit, session: id },
-          repository: body.repository ?? owner.repository,
+          repository: body.repository ?? (await repositoryOf(tx, id)),
           // What says it is of tomorrow would stand before everything until then.
           at: said > now ? now : said,
           author: body.author ?? agent,

@@ -102,14 +102,11 @@ function rowOf({ commit, subtask, ...rest }: Checkpoint) {
   };
 }
 
-/** Whose session it is, and the repository that it works on. */
-export async function findOwner(
-  db: Query,
-  session: string,
-): Promise<{ readonly agent: string; readonly repository: string | null } | null> {
-  const [row] = await db<{ agent: string; repository: string | null }[]>`
-    select agent, work_tree->>'repository' as repository from sessions where id = ${session}`;
-  return row ?? null;
+/** The registered repository that the session works on; null where it named none. */
+export async function repositoryOf(tx: Tx, session: string): Promise<string | null> {
+  const [row] = await tx<{ repository: string | null }[]>`
+    select work_tree->>'repository' as repository from sessions where id = ${session}`;
+  return row?.repository ?? null;
 }
 
 const commitsKeptMax = 1_000;

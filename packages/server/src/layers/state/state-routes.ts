@@ -35,7 +35,13 @@ export interface StateRoutesDeps {
   readonly db: Db;
   readonly world: World;
   readonly documents: Documents;
+  readonly onRead?: OnRead;
 }
+
+export type OnRead = (
+  session: string,
+  document: { readonly collection: string; readonly id: string; readonly version: number },
+) => void;
 
 const path = "/v1/documents/:collection/:id";
 const tags = ["state"];
@@ -46,7 +52,7 @@ export function stateRoutes(app: App, deps: StateRoutesDeps): void {
   writeRoutes(app, deps);
 }
 
-function readRoutes(app: App, { db, world, documents }: StateRoutesDeps): void {
+function readRoutes(app: App, { db, world, documents, onRead }: StateRoutesDeps): void {
   app.get(
     "/v1/documents/:collection",
     {
@@ -83,10 +89,12 @@ function readRoutes(app: App, { db, world, documents }: StateRoutesDeps): void {
         response: { 200: documentSchema },
       },
     },
-    async ({ params, query }) => {
+    async ({ params, query, session }) => {
       const which = whichOf(query, world);
       const found = await documents.get(params, which);
       if (which === undefined && found.body.kind !== "json") throw gone(found);
+      // Null where nobody said in which session it is read; absent where the door has no sessions.
+      if (which === undefined && session) onRead?.(session, found);
       return toDocument(found);
     },
   );

@@ -8,12 +8,14 @@ import { createDocumentWriter } from "./document-writer.ts";
 import { createDocuments, type Documents } from "./documents.ts";
 import { revertRoutes } from "./revert-routes.ts";
 import { createStateLayer } from "./state-layer.ts";
-import { stateRoutes } from "./state-routes.ts";
+import { type OnRead, stateRoutes } from "./state-routes.ts";
 
 export interface StateDeps {
   readonly db: Db;
   readonly world: World;
   readonly configuration: Configuration;
+  /** Hears of every read of a document's latest version in a session. Must return at once. */
+  readonly onRead?: OnRead;
 }
 
 export interface State {
@@ -23,7 +25,7 @@ export interface State {
 }
 
 /** The layer of versioned documents. */
-export function createState({ db, world, configuration }: StateDeps): State {
+export function createState({ db, world, configuration, onRead }: StateDeps): State {
   const writer = createDocumentWriter({
     db,
     world,
@@ -36,7 +38,7 @@ export function createState({ db, world, configuration }: StateDeps): State {
     documents,
     layer: createStateLayer(deps),
     routes(app) {
-      stateRoutes(app, { db, world, documents });
+      stateRoutes(app, { db, world, documents, ...(onRead && { onRead }) });
       revertRoutes(app, deps);
     },
   };

@@ -1,0 +1,150 @@
+/**
+ * Gathers what a brief is made of. What does not depend on each other is asked at once, in three rounds: who
+ * it is and what is open; then the work tree, and what was read; then what became of the commits.
+ *
+ *   G1. Every question is bounded, and answered by an index: a long history costs nothing.
+ *   G2. What cannot be asked now, such as messages while NATS is away, is a doubt and not a failure.
+ */
+import type { Brief, BriefCommit, BriefRequest, CheckpointCommit } from "@lastgood/sdk";
+import { type Checkpoint, findCheckpoints } from "../checkpoints/checkpoint-store.ts";
+import { Fault } from "../fault.ts";
+import { needsRecovery, type Session } from "../fleet/session.ts";
+import { findSessions } from "../fleet/session-store.ts";
+import { findVersion } from "../layers/state/document-store.ts";
+import { toDocument } from "../layers/state/state-shapes.ts";
+import type { Db } from "../store/database.ts";
+import { briefOf, type Parts, taskCommitsOf } from "./brief.ts";
+import type { BriefDeps } from "./brief-deps.ts";
+import {
+  changedInputs,
+  containmentsSince,
+  parkedBecause,
+  takenBackSince,
+  wasBriefed,
+  withReverts,
+} from "./brief-store.ts";
+import { chooseTask } from "./choose-task.ts";
+import { readTree } from "./read-tree.ts";
+
+const sessionsMax = 12;
+const tasksMax = 50;
+const messagesMax = 50;
+const effectsMax = 50;
+const inputsMax = 50;
+const recordedMax = 20;
+const taskCommitsMax = 200;
+
+/** Rebuilt from records, under the configuration as it is now. */
+export async function gather(
+  deps: BriefDeps,
+  agent: string,
+  { session: named, workTree: sent }: BriefRequest,
+): Promise<Brief> {
+  const { db, world, tasks, effects, reads } = deps;
+  const at = world.now();
+  const roles = deps.configuration.current().agents[agent]?.roles ?? [];
+  const [{ session, before }, open, unknown, inbox, state, recorded, parked] = await Promise.all([
+    sessionsOf(db, agent, named ?? null),
+    tasks.openFor(agent, roles, tasksMax),
+    effects.unknownOf(agent, effectsMax),
+    inboxOf(deps, agent, roles),
+    findVersion(db, { collection: "agents", id: agent }),
+    findCheckpoints(db, { agent, limit: recordedMax }),
+    parkedBecause(db, agent),
+    reads.flush(),
+  ]);
+  const ids = before.map(({ id }) => id);
+  const choice = chooseTask(open.tasks, { agent, session: session?.id ?? null, before: ids });
+  const own = session === null ? ids : [session.id, ...ids];
+  const since = before.at(-1)?.startedAt ?? session?.startedAt ?? at;
+  const ownTreeFirst = session !== null && (await wasBriefed(db, session.id));
+  const [tree, ofTask, inputs, contained, takenBack] = await Promise.all([
+    sent === undefined
+      ? readTree(deps.workTrees, { session, before: before[0] ?? null, ownTreeFirst })
+      : { report: sent, place: sent.path, doubts: [] },
+    choice.task === null
+      ? []
+      : findCheckpoints(db, { task: choice.task.id, limit: taskCommitsMax }),
+    changedInputs(db, agent, own, inputsMax),
+    containmentsSince(db, agent, since),
+    takenBackSince(db, agent, since),
+  ]);
+  const branch = tree.report?.commits ?? null;
+  const known = taskCommitsOf(
+    choice.task?.id ?? "",
+    ofTask.map(toCommit),
+    choice.task === null ? [] : (branch ?? []),
+    taskCommitsMax,
+  );
+  const mine = recorded.map(toCommit);
+  const reverted = await withReverts(db, [...known, ...mine, ...(branch ?? [])]);
+  const marked = (commits: readonly CheckpointCommit[]): readonly BriefCommit[] =>
+    commits.map((each) => ({ ...each, reverted: reverted.get(each.commit) ?? null }));
+  const parts: Parts = {
+    ...{ agent, at, session, before, choice, inputs, place: tree.place },
+    recorded: marked(mine),
+    branch: branch === null ? null : marked(branch),
+    taskCommits: marked(known),
+    ...{ tasks: open.tasks, moreTasks: open.more },
+    ...{ messages: inbox.messages, moreMessages: inbox.more, holds: inbox.holds },
+    state: state?.body.kind === "json" ? toDocument(state) : null,
+    workTree: tree.report,
+    effects: unknown.effects,
+    told: { contained, takenBack, parked },
+    unanswered: [
+      ...inbox.doubts,
+      ...tree.doubts,
+      ...(unknown.more
+        ? [`More than ${effectsMax} effects are unknown: see \`lastgood effects\`.`]
+        : []),
+    ],
+  };
+  return briefOf(parts);
+}
+
+/** The asking session, and what came before: up to the last clean end, which is not among it if others are. */
+async function sessionsOf(
+  db: Db,
+  agent: string,
+  named: string | null,
+): Promise<{ readonly session: Session | null; readonly before: readonly Session[] }> {
+  const [latest, [session = null]] = await Promise.all([
+    findSessions(db, { agent, limit: sessionsMax }),
+    named === null ? [] : findSessions(db, { id: named, limit: 1 }),
+  ]);
+  if (named !== null && session?.agent !== agent) {
+    throw new Fault(
+      "not_found",
+      `There is no session ${named.slice(0, 200)} of ${agent}: list them with \`lastgood sessions --agent ${agent}\`.`,
+      { context: { path: "session" } },
+    );
+  }
+  const older = latest.filter(({ epoch }) => session === null || epoch < session.epoch);
+  const clean = older.findIndex((each) => !needsRecovery(each));
+  return { session, before: older.slice(0, clean === -1 ? older.length : Math.max(1, clean)) };
+}
+
+async function inboxOf(
+  { messages }: BriefDeps,
+  agent: string,
+  roles: readonly string[],
+): Promise<
+  Pick<Brief, "messages"> &
+    Readonly<Record<"holds" | "doubts", readonly string[]>> & { readonly more: number }
+> {
+  const inboxes = await messages.inboxesOf(agent, roles);
+  const holds = inboxes.flatMap((inbox) => inbox.holds.map((hold) => `${hold} (${inbox.name})`));
+  const names = inboxes.map(({ name }) => name);
+  try {
+    return { ...(await messages.waitingFor(names, messagesMax)), holds, doubts: [] };
+  } catch (error) {
+    // G2.
+    if (!(error instanceof Fault) || error.code !== "layer_unreachable") throw error;
+    const doubts = [`Which messages wait could not be read: ${error.message}`];
+    return { messages: [], more: 0, holds, doubts };
+  }
+}
+
+function toCommit({ commit, at, author, type, scope, summary, task, subtask }: Checkpoint) {
+  return { type, scope, summary, task, subtask, commit, at: at.toISOString(), author };
+}
