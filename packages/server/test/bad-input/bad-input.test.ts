@@ -13,6 +13,7 @@ import { type Digests, moved } from "./digest.ts";
 import { formRows } from "./form-rows.ts";
 import { nameRows } from "./name-rows.ts";
 import type { Row } from "./row.ts";
+import { workRows } from "./work-rows.ts";
 import { startSmallWorld } from "./world.ts";
 
 function judge({ fault, exit, says }: Row<unknown>, { code, exit: left, text }: Outcome): void {
@@ -27,7 +28,7 @@ function unmoved(leaves: readonly string[] | undefined, before: Digests, after: 
 test("bad input is refused with its code and what to do, and moves nothing", async (t) => {
   await using world = await startSmallWorld();
   let before = await world.digest();
-  for (const row of [...formRows, ...nameRows, ...accessRows, ...actRows]) {
+  for (const row of [...formRows, ...nameRows, ...accessRows, ...actRows, ...workRows]) {
     await t.test(row.name, async () => {
       const outcome = await ask(world, row.call);
       const was = before;

@@ -81,4 +81,14 @@ const servers: readonly Row[] = [
   typed("recover plan --change {far}", { fault: "layer_unreachable", exit: 6, says: /down\.git/ }),
 ];
 
-export const commandRows: readonly Row[] = [...usage, ...drills, ...files, ...servers];
+const work: readonly Row[] = [
+  typed("tasks show T-0", { fault: "not_found", exit: 3, says: /tasks list/ }),
+  typed("tasks assign T-new x --details {half", { ...bad, says: /details are not JSON/ }),
+  typed("tasks unblock T-blocked", { ...bad, says: /--because.*--help/s }),
+  typed("effects settle {unknown-effect} --because x", {
+    ...bad,
+    says: /--happened.*--did-not-happen/,
+  }),
+];
+
+export const commandRows: readonly Row[] = [...usage, ...drills, ...files, ...servers, ...work];

@@ -62,6 +62,7 @@ export async function startSmallWorld(): Promise<SmallWorld> {
   const incidents = await openSome(server, { guilty: changes.get("guilty") ?? "" });
   const letters = await writeSome(server);
   const elsewhere = await recordElsewhere(db);
+  const work = await openWork(server);
   const sang = infest(origins.api.url, join(folder, "canaries"));
   return {
     server,
@@ -72,6 +73,7 @@ export async function startSmallWorld(): Promise<SmallWorld> {
       ...recoveries,
       ...incidents,
       ...letters,
+      ...work,
       ["elsewhere", elsewhere],
       ["guilty-commit", commits.guilty],
       ["folder", folder],
@@ -260,6 +262,43 @@ async function writeSome({ client }: TestServer): Promise<readonly (readonly [st
     ["dead", deadLetters[0]?.id ?? ""],
     ["delivery", inHand?.token ?? ""],
     ["spent-delivery", dying?.token ?? ""],
+  ];
+}
+
+/** Tasks and effects in every state, in sessions that live longer than the table takes; one is over. */
+async function openWork({
+  client,
+  lastgood: { db },
+}: TestServer): Promise<readonly (readonly [string, string])[]> {
+  const open = async (agent: string) =>
+    (await client.openSession({ agent, leaseMs: 600_000 })).record.session_id;
+  const over = await open("backend");
+  const [backend, marketing] = [await open("backend"), await open("marketing")];
+  const assign = (id: string, given: object = {}) =>
+    client.assignTask({ id, title: `Do ${id}`, ...given });
+  for (const id of ["T-free", "T-held", "T-blocked", "T-done"]) await assign(id);
+  await assign("T-mine", { subtasks: ["draft"] });
+  await assign("T-marketing", { agent: "marketing" });
+  await client.claimTask("T-held", marketing);
+  for (const id of ["T-mine", "T-blocked", "T-done"]) await client.claimTask(id, backend);
+  await client.blockTask("T-blocked", { session: backend, because: "no access" });
+  await client.completeTask("T-done", { session: backend });
+  const told = async () => (await db`select 1 from task_tellings`).length === 0;
+  await until("all is told of the tasks", told);
+
+  const begin = async (session: string, key: string) =>
+    (await client.beginEffect({ session, key })).effect.id;
+  await begin(backend, "under way");
+  const effect = await begin(backend, "done");
+  await client.confirmEffect(effect, { session: backend, result: "sent" });
+  const unknown = await begin(marketing, "unknown");
+  await client.doubtEffect(unknown, { session: marketing, error: "timed out" });
+  return [
+    ["backend-session", backend],
+    ["marketing-session", marketing],
+    ["over-session", over],
+    ["effect", effect],
+    ["unknown-effect", unknown],
   ];
 }
 
