@@ -3,6 +3,9 @@
  */
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
+import { createBrief } from "./brief/create-brief.ts";
+import { createSessionReads, type SessionReads } from "./brief/session-reads.ts";
+import { checkpointRoutes } from "./checkpoints/checkpoint-routes.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
@@ -153,12 +156,14 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   reached.runtime.routes(app);
   reached.state.routes(app);
   codeRoutes(app, { ...ground, code: reached.code });
+  checkpointRoutes(app, ground);
   barsRoutes(app, ground);
   pushHook(app, { code: reached.code, environment: process.env });
   messagesRoutes(app, reached.messages, configuration);
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
   reached.effects.routes(app);
+  createBrief({ ...ground, ...reached, workTrees: null }).routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
@@ -187,6 +192,7 @@ interface Reached {
   readonly effects: Effects;
   readonly code: Code;
   readonly state: State;
+  readonly reads: SessionReads;
   readonly runtime: Runtime;
   readonly sandboxes: Sandboxes;
 }
@@ -203,7 +209,9 @@ function putPartInto({ documents }: State): PutPart {
 async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   const signals = await createSignals(ground);
   closing.add(() => signals.stop());
-  const state = createState(ground);
+  const reads = createSessionReads(ground);
+  closing.add(() => reads.stop());
+  const state = createState({ ...ground, onRead: reads.note });
   const messages = await createMessages({ ...ground, putPart: putPartInto(state) });
   closing.add(() => messages.stop());
   const tasks = createTasks({ ...ground, inboxes: messages.inboxes });
@@ -234,7 +242,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, tasks, effects, code, state, runtime, sandboxes };
+  return { signals, messages, tasks, effects, code, state, reads, runtime, sandboxes };
 }
 
 interface Response {
