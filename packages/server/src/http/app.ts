@@ -23,6 +23,8 @@ declare module "fastify" {
     allow?: Role | "public";
     /** How old what is known of the token may be, where looking it up each time would cost too much. */
     tokenMsMax?: number;
+    /** What a session that is over says here is heard, and refused by the route itself. */
+    heardAfterEnd?: boolean;
   }
   interface FastifyRequest {
     /** Who calls. Set before any handler of a route that is not public. */

@@ -99,7 +99,7 @@ function endRoutes(app: App, { desk }: EffectRoutesDeps): void {
   app.post(
     "/v1/effects/:id/confirm",
     {
-      config: { allow: "agent" },
+      config: { allow: "agent", heardAfterEnd: true },
       schema: {
         tags,
         summary: "It happened; of a session that is over this is kept as evidence, and fenced",
@@ -115,7 +115,7 @@ function endRoutes(app: App, { desk }: EffectRoutesDeps): void {
   app.post(
     "/v1/effects/:id/fail",
     {
-      config: { allow: "agent" },
+      config: { allow: "agent", heardAfterEnd: true },
       schema: {
         tags,
         summary: "It surely did not happen; of a session that is over this is kept, and fenced",
