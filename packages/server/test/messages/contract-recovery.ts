@@ -193,6 +193,25 @@ export const contractOfRecovery: Promised = {
     assert.deepEqual(await world.take("newcomer-durable-v1", 500), []);
     await assert.rejects(inboxes.tell("no/such agent", message), { code: "bad_input" });
   },
+
+  async "Lastgood's own word reaches one of a role once per id, whatever it told an agent"(world) {
+    const { inboxes } = world.messages;
+    const message = { id: "told-2", type: "task.assigned", text: "Look.", details: { n: 1 } };
+    await inboxes.tell("pairs", message);
+    for (let count = 0; count < 3; count++) await inboxes.tell({ role: "pairs" }, message);
+    await Promise.all([1, 2].map(() => inboxes.tell({ role: "pairs" }, message)));
+    const told = await until("the message", async () => {
+      const [came] = await world.take("pair", 1_000);
+      return came;
+    });
+    assert.deepEqual(
+      [told.id, told.sender, told.payload],
+      [...["told-2", "lastgood"], { type: "task.assigned", text: "Look.", details: { n: 1 } }],
+    );
+    await world.client.ackMessage(told.token);
+    assert.deepEqual(await world.take("pair", 500), []);
+    assert.equal((await world.take("pairs-durable-v1", 5_000)).length, 1);
+  },
 };
 
 /** Releasing what is not held is done before it begins; the other steps are not. */

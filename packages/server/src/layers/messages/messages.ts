@@ -29,7 +29,7 @@ import {
 } from "./registry-store.ts";
 import { giveBack } from "./settle.ts";
 import { createWaiters } from "./waiters.ts";
-import { inboxesBelongingTo, type Inbox, type WaitingMessages, waitingFor } from "./waiting.ts";
+import { type Inbox, inboxesBelongingTo, type WaitingMessages, waitingFor } from "./waiting.ts";
 
 export interface MessagesDeps {
   readonly db: Db;
