@@ -17,6 +17,7 @@ import { startAnnouncing } from "./fleet/announce-loop.ts";
 import { createFleet, type Fleet } from "./fleet/create-fleet.ts";
 import { createDeployGate } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
+import { startTellingResponders } from "./fleet/responder-loop.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
 import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
@@ -167,7 +168,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
-  recoveryRoutes(app, { ...ground, room: response.recoveries });
+  recoveryRoutes(app, {
+    ...ground,
+    room: response.recoveries,
+    incidentOf: (id) => response.incidents.show(id),
+  });
   learningRoutes(app, ground);
   reached.code.start();
   response.fleet.start();
@@ -342,6 +347,12 @@ async function openResponse(
     servicesOf: async (id) => (await incidents.show(id)).symptoms.map(({ service }) => service),
   });
   closing.add(() => announcing.stop());
+  const responding = startTellingResponders({
+    ...ground,
+    inboxes: messages.inboxes,
+    dossierOf: incidents.dossier,
+  });
+  closing.add(() => responding.stop());
   const habits = startCheckHabits({
     ...ground,
     sandboxes,

@@ -171,6 +171,38 @@ export interface Incident extends IncidentSummary {
   readonly next: readonly string[];
 }
 
+/** What responders are told of an incident, in their role's inbox, as the message's `details`. */
+export interface IncidentDossier
+  extends Pick<
+    IncidentSummary,
+    "kind" | "state" | "severity" | "service" | "title" | "onset" | "because"
+  > {
+  readonly incident: string;
+  readonly symptoms: readonly string[];
+  /** The likeliest first, at most five, once they are found; the rest is in the incident. */
+  readonly suspects: readonly Pick<
+    Suspect,
+    "change" | "agent" | "layer" | "target" | "to" | "reason" | "posterior" | "witnesses"
+  >[];
+  readonly decision: Pick<IncidentDecision, "act" | "because"> | null;
+  /** The plan that was made for it. */
+  readonly recovery: {
+    readonly id: string;
+    readonly digest: string;
+    readonly state: string;
+    readonly plannedBy: string;
+    readonly reversible: boolean;
+    readonly blastRadius: number;
+    readonly conflicts: readonly string[];
+  } | null;
+  /** What each responder may do about the plan by itself, and why not more. */
+  readonly may: readonly {
+    readonly agent: string;
+    readonly act: "run" | "approve" | null;
+    readonly because: readonly string[];
+  }[];
+}
+
 export interface Freeze {
   readonly by: string;
   readonly reason: string;

@@ -24,6 +24,9 @@ export interface Recovery {
   readonly plan: RecoveryPlan;
   readonly steps: readonly RecoveryStep[];
   readonly plannedBy: string;
+  /** Who let it run; null while nobody did. */
+  readonly runBy: string | null;
+  /** No person asked for it: Lastgood itself did, or an agent. */
   readonly automatic: boolean;
   readonly approvals: readonly string[];
   readonly plannedAt: string;
@@ -65,14 +68,16 @@ export interface RecoveryStep {
   readonly endedAt: string | null;
 }
 
-/** Name changes, or a task, or an agent with a time since when. */
+/** Name changes, or a task, or an agent with a time since when, or an incident. */
 export interface PlanRequest {
+  /** What the recovery is for. By itself: what the incident was decided to come from. */
+  readonly incident?: string;
   readonly changes?: readonly string[];
   readonly task?: string;
   readonly agent?: string;
   readonly since?: string;
   readonly because?: string;
-  /** Also hold the agents that made these changes until it is verified. Default false. */
+  /** Also hold the agents that made these changes until it is verified. Default: only for an incident. */
   readonly contain?: boolean;
 }
 

@@ -12,6 +12,7 @@ import { Fault, faults } from "../fault.ts";
 import type { AgentName, IncidentId, ServiceName } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
 import { recordEvent } from "../ledger/timeline.ts";
+import { isPersons } from "../recovery/agent-rights.ts";
 import { beyondAuthority } from "../recovery/authority.ts";
 import type { Recoveries, Recovery } from "../recovery/recovery.ts";
 import { type Lease, requireLease } from "../store/lease.ts";
@@ -251,9 +252,4 @@ function sayInnocents(
     .filter(({ change }) => innocents.includes(change.id))
     .map(({ change }) => sayChange(change));
   return [`could not be split in time; likely innocent and going back with it: ${told.join(", ")}`];
-}
-
-/** A change that a person decided on: nothing automatic goes back past it. */
-function isPersons(agent: string): boolean {
-  return agent.startsWith("token:");
 }

@@ -5,13 +5,14 @@
  * the recovery room's, which tells back how far it is.
  */
 import { hostname } from "node:os";
-import type { Incident as ApiIncident } from "@lastgood/sdk";
+import type { Incident as ApiIncident, IncidentDossier } from "@lastgood/sdk";
 import type { Thing } from "../config/graph.ts";
 import type { App } from "../http/app.ts";
 import type { IncidentId } from "../ids.ts";
 import type { RecoveryListener } from "../recovery/recovery.ts";
 import type { Verdict } from "../signals/verdict.ts";
 import { openContradiction } from "./contradiction.ts";
+import { dossierOf } from "./for-responders.ts";
 import { type Freeze, readFreeze } from "./freeze.ts";
 import { signatureOf } from "./incident.ts";
 import { type IncidentLoopDeps, startIncidentLoop } from "./incident-loop.ts";
@@ -54,6 +55,8 @@ export interface Incidents {
   freezeInForce(): Promise<Freeze | null>;
   /** The incident as the API shows it. `not_found` for an unknown one. */
   show(id: IncidentId): Promise<ApiIncident>;
+  /** What a responder must know of it, as it stands now. */
+  dossier(id: IncidentId): Promise<IncidentDossier>;
   routes(app: App): void;
   stop(): Promise<void>;
 }
@@ -76,6 +79,8 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
   const desk = startDesk(deps, () => loop.wake());
   const unsubscribe = signals.onVerdict(desk.take);
 
+  const show = async (id: IncidentId) => await toApi(db, await requireIncident(db, id));
+
   return {
     async recoveryMoved(event) {
       await followRecovery(deps, event);
@@ -92,7 +97,9 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     reportBarred: (barred) => tellBarred(deps, barred),
     takenBy: (things) => takenBy(deps, things),
     freezeInForce: () => readFreeze(db),
-    show: async (id) => await toApi(db, await requireIncident(db, id)),
+    show,
+    dossier: async (id) =>
+      await dossierOf(await show(id), deps.recoveries, deps.configuration.current(), world.now()),
     routes: (app) => incidentRoutes(app, { ...deps, wake: () => loop.wake() }),
     async stop() {
       unsubscribe();

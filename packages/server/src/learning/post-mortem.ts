@@ -9,6 +9,8 @@ export interface Records {
 }
 
 const unanswered = "unanswered";
+/** How Lastgood names itself where it acts by itself. */
+const ownName = "lastgood";
 
 export function writePostMortem({ incident, recovery, check, writtenAt }: Records): PostMortem {
   const cause = causeOf(incident, recovery);
@@ -71,8 +73,8 @@ function summaryOf(incident: Incident, cause: Suspect | null, recovery: Recovery
   const what = `${incident.service}: ${incident.title}.`;
   if (cause === null) return `${what} No change was put back.`;
   const change = `${cause.agent}'s ${cause.layer} change "${cause.reason}" (${(cause.to ?? cause.change).slice(0, 12)})`;
-  const how =
-    recovery?.automatic === true ? "automatically" : `by ${recovery?.plannedBy ?? "hand"}`;
+  const by = recovery?.runBy ?? recovery?.plannedBy ?? "hand";
+  const how = by === ownName ? "automatically" : `by ${by}`;
   const state =
     incident.verifiedAt === null ? "and is not verified yet" : `verified ${incident.verifiedAt}`;
   return `${what} ${change} did it, with a posterior of ${cause.posterior.toFixed(4)}. It was put back ${how}, ${state}.`;

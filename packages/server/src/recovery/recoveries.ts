@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
 import type { RecoveryId } from "../ids.ts";
+import { recordEvent } from "../ledger/timeline.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import type { Planner } from "./planner.ts";
@@ -48,9 +49,20 @@ export async function createRecoveries(deps: RecoveriesDeps) {
         `Recovery ${id} has conflicts and cannot run: ${recovery.plan.conflicts.join("; ")}. Resolve them by hand and plan again.`,
       );
     }
+    const at = world.now();
     await db.begin(async (tx) => {
       if (approve) await addApproval(tx, id, actor);
-      await beginRecovery(tx, id, { actor, at: world.now(), from });
+      await beginRecovery(tx, id, { actor, at, from });
+      if (recovery.incident === null) return;
+      const event = approve ? "recovery.approved" : "recovery.started";
+      const text = `${actor} ${approve ? "approved" : "started"} ${id}`;
+      await recordEvent(tx, recovery.incident, {
+        at,
+        actor,
+        event,
+        text,
+        details: { recovery: id },
+      });
     });
     loop.wake();
   }
@@ -87,6 +99,8 @@ export async function createRecoveries(deps: RecoveriesDeps) {
     async planUndoOf(id: RecoveryId, by: string): Promise<Recovery> {
       return await planner.planUndoOf(db, await requireRecovery(db, id), by);
     },
+    /** Why nobody but a person may let it move now (a freeze, a person who took over); null: they may. */
+    heldBecause: deps.heldBecause,
     loop,
   };
 }

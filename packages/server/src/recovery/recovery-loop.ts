@@ -118,7 +118,7 @@ async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string
   await db.begin(async (tx) => {
     await moveRecovery(tx, id, ["running"], "superseded", { because, endedAt: world.now() });
     await beginRecovery(tx, again.id, {
-      actor: before.plannedBy,
+      actor: before.runBy ?? before.plannedBy,
       at: world.now(),
       from: ["planned"],
     });

@@ -40,6 +40,7 @@ export const recoverySchema: z.ZodType<ApiRecovery> = z.object({
     }),
   ),
   plannedBy: z.string(),
+  runBy: z.string().nullable(),
   automatic: z.boolean(),
   approvals: z.array(z.string()),
   plannedAt: z.string(),

@@ -99,6 +99,15 @@ export async function replanCount(db: Query, id: RecoveryId): Promise<number> {
   return row?.count ?? 0;
 }
 
+/** How many began since then that no person asked for or approved. One that was planned again counts once. */
+export async function automaticRuns(db: Query, since: Date): Promise<number> {
+  const [row] = await db<{ count: number }[]>`
+    select count(*) as count from recoveries
+    where automatic and started_at > ${since} and replaces is null
+      and not exists (select from unnest(approvals) as by where by like 'token:%')`;
+  return row?.count ?? 0;
+}
+
 /**
  * Lets the recovery run, unless another that is under way moves one of the same targets (`target_busy`).
  * One transaction under one advisory lock, so that two cannot both find the way free.
@@ -208,7 +217,7 @@ async function selectRecoveries(
 ): Promise<readonly Recovery[]> {
   const rows = await db<Row[]>`
     select r.id, r.incident, r.undo, r.plan, r.digest, r.state, r.because, r.automatic,
-           r.planned_by as "plannedBy", r.approvals, r.planned_at as "plannedAt",
+           r.planned_by as "plannedBy", r.run_by as "runBy", r.approvals, r.planned_at as "plannedAt",
            r.started_at as "startedAt", r.ended_at as "endedAt", r.replaces, r.undoes,
            coalesce((select jsonb_agg(jsonb_build_object(
                'index', s.index, 'step', s.step, 'changeId', s.change_id, 'state', s.state,

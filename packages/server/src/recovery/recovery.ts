@@ -32,6 +32,8 @@ export interface Recovery {
   readonly state: RecoveryState;
   readonly because: string;
   readonly plannedBy: string;
+  /** Who let it run; null while nobody did. */
+  readonly runBy: string | null;
   readonly approvals: readonly string[];
   /** True when no person asked for it: it counts against the caps. */
   readonly automatic: boolean;

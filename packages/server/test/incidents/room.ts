@@ -367,6 +367,7 @@ function recoveriesOf(
         state: "planned",
         because: "",
         plannedBy,
+        runBy: null,
         approvals: [],
         automatic,
         replaces: null,

@@ -25,6 +25,7 @@ export function recoveryCommands(program: Command): void {
         "  lastgood recover plan --task T-418\n" +
         '  lastgood recover plan --agent backend --since 2h --because "prices are wrong"',
     )
+    .option("--incident <id>", "for this incident; by itself, what it was decided to come from")
     .option("--change <id...>", "these changes (ids as in `lastgood changes`)")
     .option("--task <id>", "all changes of a task")
     .option("--agent <name>", "all changes of an agent, with --since")
@@ -33,11 +34,10 @@ export function recoveryCommands(program: Command): void {
     .option("--contain", "hold the agents that made them until it is verified")
     .action(
       withServer<PlanOptions, []>(async ({ client, terminal }, options) => {
-        const { change, task, agent, since, because, contain } = options;
+        const { incident, change, task, agent, since, because, contain } = options;
+        const wish = { incident, changes: change, task, agent, since, because, contain };
         const request = Object.fromEntries(
-          Object.entries({ changes: change, task, agent, since, because, contain }).filter(
-            ([, value]) => value !== undefined,
-          ),
+          Object.entries(wish).filter(([, value]) => value !== undefined),
         );
         const planned = await terminal.progress("Planning", client.planRecovery(request));
         show(terminal, planned);

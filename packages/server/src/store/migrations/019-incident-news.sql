@@ -1,0 +1,2 @@
+-- What is new in incidents is looked for twice a second, whatever lies behind it.
+create index on incident_events (at);
