@@ -8,6 +8,7 @@ export interface Backlog {
   keep(what: string, tell: () => Promise<unknown>): Promise<void>;
   /** Tells what waits, in its order; throws the fault of a server that is still away. */
   tell(): Promise<void>;
+  isEmpty(): boolean;
   /** `server_unreachable` while something waits. */
   requireEmpty(): void;
 }
@@ -61,6 +62,7 @@ export function createBacklog(onTrouble: ((fault: Fault) => void) | undefined): 
         onTrouble?.(error);
       }
     },
+    isEmpty: () => kept.length === 0,
     requireEmpty() {
       if (kept.length === 0) return;
       throw new Fault(

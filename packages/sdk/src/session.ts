@@ -250,6 +250,9 @@ function holdSession(
       await say(() =>
         client.endSession(id, { reason, ...(detail === undefined ? {} : { detail }) }),
       );
+    } catch (error) {
+      // It was over already; that is only a fault where something could not be told any more (A2).
+      if (!isFenced(error, id) || !backlog.isEmpty()) throw error;
     } finally {
       over.abort(new Fault("fenced", `The session ${id} was ended.`, { context: { session: id } }));
     }
