@@ -122,9 +122,9 @@ export async function saveTask(tx: Tx, before: Task, after: Task): Promise<void>
   const moved = after.subtasks.filter((each) => !before.subtasks.includes(each));
   if (moved.length === 0) return;
   await tx`
-    update subtasks s set state = m.state, updated_at = m.at
-    from unnest(${moved.map(({ n }) => n)}::int[], ${moved.map(({ state }) => state)}::text[],
-                ${moved.map((each) => each.updatedAt)}::timestamptz[]) as m (n, state, at)
+    update subtasks s set state = m.state, updated_at = ${after.updatedAt}
+    from unnest(${moved.map(({ n }) => n)}::int[], ${moved.map(({ state }) => state)}::text[])
+      as m (n, state)
     where s.task = ${after.id} and s.n = m.n`;
 }
 

@@ -1,6 +1,10 @@
 /** Tasks on a real server: who gets them, who holds them, and what is left by the dead. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { pino } from "pino";
+import { configSchema } from "../../src/config/config.ts";
+import { createTasks } from "../../src/tasks/tasks.ts";
+import { realWorld } from "../../src/world.ts";
 import { outcomesOf, startWork } from "../support/work.ts";
 
 test("the same task assigned again changes nothing, and other content under its id is refused", async () => {
@@ -22,6 +26,47 @@ test("the same task assigned again changes nothing, and other content under its 
   });
   assert.deepEqual(await client.task("blog-17"), (({ already: _, ...task }) => task)(first));
   assert.equal((await client.taskHistory("blog-17")).history.length, 1);
+});
+
+test("a task goes from hand to hand with what is done of it, and is taken back when its work was", async () => {
+  await using world = await startWork();
+  const { client } = world;
+  await client.assignTask({
+    ...{ id: "T-1", title: "Write", role: "writers" },
+    subtasks: ["outline", "draft", "polish"],
+  });
+  const [one, two] = [await world.as("writer-1"), await world.as("writer-2")];
+  const first = await world.open("writer-1");
+  await one.claimTask("T-1", first);
+  await one.moveSubtask("T-1", 1, { session: first, state: "completed" });
+  await one.moveSubtask("T-1", 1, { session: first, state: "completed" });
+  await one.moveSubtask("T-1", 2, { session: first, state: "in_progress" });
+  await world.crash(first);
+  const left = await client.task("T-1");
+  assert.deepEqual(
+    left.subtasks.map(({ n, title, state }) => [n, title, state]),
+    [
+      [1, "outline", "completed"],
+      [2, "draft", "in_progress"],
+      [3, "polish", "pending"],
+    ],
+  );
+  const second = await world.open("writer-2");
+  await two.claimTask("T-1", second);
+  for (const n of [2, 3]) await two.moveSubtask("T-1", n, { session: second, state: "completed" });
+  const done = await two.completeTask("T-1", { session: second, result: { words: 800 } });
+  assert.deepEqual([done.state, done.result, done.claim], ["completed", { words: 800 }, null]);
+  const again = await client.reopenTask("T-1", { because: "it was reverted", fromSubtask: 2 });
+  assert.deepEqual(
+    [again.state, again.result, ...again.subtasks.map(({ state }) => state)],
+    ["pending", null, "completed", "pending", "pending"],
+  );
+  assert.deepEqual(await client.task("T-1"), again);
+  const { history } = await client.taskHistory("T-1");
+  assert.deepEqual(history.map(({ what, subtask }) => [what, subtask].join(" ").trim()).reverse(), [
+    ...["assign", "claim", "subtask 1", "subtask 2", "release"],
+    ...["claim", "subtask 2", "subtask 3", "complete", "reopen"],
+  ]);
 });
 
 test("ten who assign the same task at once assign it once, and its agent hears of it once", async () => {
@@ -221,4 +266,13 @@ test("an agent's open tasks are its own, its roles' and what it worked on last; 
   assert.deepEqual(await listed("writer-1"), ["anybody", "own"]);
   const { tasks, more } = await client.tasks({ state: "all", limit: 2 });
   assert.deepEqual([tasks.length, more], [2, true]);
+
+  const room = createTasks({
+    ...{ db: world.db, world: realWorld, log: pino({ level: "silent" }) },
+    configuration: { base: "/", current: () => configSchema.parse({}) },
+    inboxes: { tell: async () => assert.fail("there was nothing to tell") },
+  });
+  const open = await room.openFor("writer-1", ["writers"], 2);
+  assert.deepEqual([open.tasks.map(({ id }) => id), open.more], [["anybody", "role"], 1]);
+  await room.stop();
 });
