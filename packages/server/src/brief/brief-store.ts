@@ -43,9 +43,12 @@ export async function takenBackSince(
 ): Promise<readonly TakenBack[]> {
   return await db<TakenBack[]>`
     select c.layer, c.target, c.to_ref as to, c.reason, r.agent as by, r.to_ref as revert,
-           r.reason as because, r.details->>'incident' as incident
+           coalesce(v.because, r.reason) as because,
+           coalesce(v.incident, r.details->>'incident') as incident
     from changes r cross join lateral unnest(r.reverts) as undone (id)
     join changes c on c.id = undone.id
+    -- A revert of ours knows why; of any other there is what its commit says.
+    left join reverts v on r.layer = 'code' and v.repository = r.target and v.commit_id = r.to_ref
     where r.reverts <> '{}' and r.at >= ${since} and c.agent = ${agent} and r.agent <> ${agent}
     order by r.at desc, r.id desc, c.id limit ${takenBackMax}`;
 }
@@ -66,8 +69,9 @@ export async function withReverts(
     undoing as (
       select r.* from changes r
       where r.reverts <> '{}' and r.reverts && (select coalesce(array_agg(id), '{}') from mine))
-    select m.of, r.agent as by, r.to_ref as commit, r.reason as because
+    select m.of, r.agent as by, r.to_ref as commit, coalesce(v.because, r.reason) as because
     from mine m join undoing r on m.id = any(r.reverts)
+    left join reverts v on v.repository = r.target and v.commit_id = r.to_ref
     where not exists (
       select from changes again where again.reverts <> '{}' and again.reverts @> array[r.id])
     order by r.at, r.id`;

@@ -27,12 +27,12 @@ export async function recordReported(tx: Tx, reported: Checkpoint): Promise<Chec
       and not exists (select from agents a where a.name = c.agent)
       and not exists (select from checkpoints o where o.commit_id = ${commit} and o.agent = ${agent})`;
   await tx`
-    insert into checkpoints as c ${tx(rowOf(reported))}
+    insert into checkpoints ${tx(rowOf(reported))}
     on conflict (commit_id, agent) do update set
-      session = coalesce(c.session, excluded.session),
-      repository = coalesce(c.repository, excluded.repository)
-      where (c.session is null and excluded.session is not null)
-        or (c.repository is null and excluded.repository is not null)`;
+      session = coalesce(checkpoints.session, excluded.session),
+      repository = coalesce(checkpoints.repository, excluded.repository)
+      where (checkpoints.session is null and excluded.session is not null)
+        or (checkpoints.repository is null and excluded.repository is not null)`;
   const [row] = await tx<Row[]>`
     select ${columns(tx)} from checkpoints c where commit_id = ${commit} and agent = ${agent}`;
   if (row === undefined) throw new Error(`the checkpoint ${commit} of ${session} is gone`);
