@@ -8,7 +8,7 @@ export function effectsCommands(program: Command): void {
     .command("effects")
     .summary("what agents did to the outside world, and what nobody knows of")
     .description(
-      "Every act on the outside world is written down before it is dispatched. One whose agent died before\n" +
+      "Every act on the outside world is written down before it is dispatched. One whose agent died before " +
         "it said how it went is unknown: a person finds out whether it happened, and settles it.\n\n" +
         "  lastgood effects list --state unknown\n" +
         "  lastgood effects settle eff_0123456789abcdef01234567 --happened --because 'it is in the outbox'",
@@ -97,8 +97,8 @@ function settleCommand(effects: Command): void {
     .argument("<id>")
     .summary("say whether one of unknown outcome happened")
     .description(
-      "One that happened is never done again: its result is what its agent gets. One that did not happen is\n" +
-        "done when its agent begins it again.\n\n" +
+      "One that happened is never done again: its result is what its agent gets. One that did not happen " +
+        "is done when its agent begins it again.\n\n" +
         "  lastgood effects settle eff_0123456789abcdef01234567 --did-not-happen --because 'no such mail'",
     )
     .option("--happened", "it happened")

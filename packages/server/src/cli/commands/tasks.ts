@@ -9,8 +9,8 @@ export function tasksCommands(program: Command): void {
     .command("tasks")
     .summary("what agents have to do, and who works on it")
     .description(
-      "Tasks are assigned to an agent, to a role or to anybody. An agent claims one for its session; when the\n" +
-        "session ends or dies, the task is free again.\n\n" +
+      "Tasks are assigned to an agent, to a role or to anybody. An agent claims one for its session; when " +
+        "that ends or dies, the task is free again.\n\n" +
         "  lastgood tasks assign blog-17 'Write about recovery' --agent marketing --subtask outline draft\n" +
         "  lastgood tasks list --agent marketing",
     );
@@ -84,7 +84,7 @@ function showTask(terminal: Terminal, task: Task): void {
     ["assigned by", task.assigner],
     ["artifact", task.artifact === null ? null : placeOf(task.artifact)],
     ["worked on by", said(task.claim)],
-    ["before by", task.claim === null ? said(task.lastClaim) : null],
+    ["last by", task.claim === null ? said(task.lastClaim) : null],
     ["failures", task.failures === 0 ? null : String(task.failures)],
     ["details", jsonOf(task.details)],
     ["result", jsonOf(task.result)],

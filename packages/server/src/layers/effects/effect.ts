@@ -190,8 +190,15 @@ export function settle(
   found: { readonly happened: boolean; readonly result: Json },
   settled: Settled & { readonly because: string },
 ): Effect {
-  const { state } = effect.phase;
-  if (state === (found.happened ? "confirmed" : "failed")) return effect;
+  const { phase: before } = effect;
+  if (before.state === (found.happened ? "confirmed" : "failed")) return effect;
+  if (before.state === "confirmed") {
+    throw new Fault(
+      "state_forbids",
+      `The effect ${effect.id} is confirmed, by ${before.settled.by}: what happened cannot be settled as never done. To have it done again, use another key, or open a session that forks.`,
+      { context: { state: before.state } },
+    );
+  }
   requireMay(effect, "settle");
   const phase: Phase = found.happened
     ? { state: "confirmed", result: found.result, settled }
