@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { until } from "../recovery/broken-world.ts";
+import { until } from "../support/until.ts";
 import { ask } from "./calls.ts";
 import { moved } from "./digest.ts";
 import type { SmallWorld } from "./world.ts";
@@ -29,7 +29,7 @@ export async function pushGuiltyAgain(world: SmallWorld): Promise<void> {
   const { client } = server;
   const { id, digest } = await client.planRecovery({ changes: [idOf(world, "guilty")] });
   await client.runRecovery(id, digest);
-  await until("the recovery", async () => (await client.recovery(id)).state === "verified");
+  await until("the recovery", async () => (await client.recovery(id)).state === "verified", 60_000);
   const served = () => readFile(join(world.folder, "served"), "utf8");
   assert.equal(await served(), shop.tip());
 

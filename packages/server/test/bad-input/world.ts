@@ -21,8 +21,8 @@ import type { Db } from "../../src/store/database.ts";
 import { newChangeId, newId, realWorld } from "../../src/world.ts";
 import { infest } from "../code/infest.ts";
 import { createOrigin, type Origin } from "../code/world.ts";
-import { until } from "../recovery/broken-world.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 import { type Digests, digestOfWorld } from "./digest.ts";
 
 export interface SmallWorld extends AsyncDisposable {
@@ -189,7 +189,11 @@ async function recoverSome(
   await client.refuseRecovery(refused.id, "once is enough");
   const ran = await client.planRecovery({ changes: [back] });
   await client.runRecovery(ran.id, ran.digest);
-  await until("the recovery", async () => (await client.recovery(ran.id)).state === "verified");
+  await until(
+    "the recovery",
+    async () => (await client.recovery(ran.id)).state === "verified",
+    60_000,
+  );
   const named = (name: string, recovery: Recovery) =>
     [
       [name, recovery.id],

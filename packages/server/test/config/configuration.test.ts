@@ -11,6 +11,7 @@ import { setInFile, settingIn } from "../../src/config/set-in-file.ts";
 import { settingsNotDefault } from "../../src/config/settings-not-default.ts";
 import { realWorld } from "../../src/world.ts";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 interface Place extends AsyncDisposable {
   readonly file: string;
@@ -39,14 +40,6 @@ async function startPlace(): Promise<Place> {
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const late = Date.now() + 10_000;
-  while (!holds()) {
-    if (Date.now() > late) throw new Error(`${what} did not come within 10 s`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 test("a changed file is read by itself, and a faulty one leaves the former in force", async () => {

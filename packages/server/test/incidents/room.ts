@@ -19,6 +19,7 @@ import type { CheckRun, Sandboxes } from "../../src/sandbox/sandbox.ts";
 import type { Verdict } from "../../src/signals/verdict.ts";
 import type { Db } from "../../src/store/database.ts";
 import { newChangeId, newId, realWorld, type World } from "../../src/world.ts";
+import { until } from "../support/until.ts";
 
 export const twoServices = {
   mode: "auto",
@@ -118,7 +119,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       what: string,
       look: () => Promise<T | null | undefined | false>,
     ): Promise<T> {
-      return await eventually(what, look);
+      return await until(what, look);
     },
     async open(): Promise<readonly Incident[]> {
       const rows = await db<{ id: IncidentId }[]>`
@@ -126,7 +127,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       return await Promise.all(rows.map((row) => incidents.show(row.id)));
     },
     async reaches(id: string, ...states: readonly IncidentState[]): Promise<Incident> {
-      return await eventually(`${id} to be ${states.join(" or ")}`, async () => {
+      return await until(`${id} to be ${states.join(" or ")}`, async () => {
         const incident = await incidents.show(id as IncidentId);
         return states.includes(incident.state) ? incident : null;
       });
@@ -141,7 +142,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
         return first === undefined ? null : await incidents.show(first.id);
       };
       try {
-        return await eventually(`one incident in ${states.join(" or ")}`, look);
+        return await until(`one incident in ${states.join(" or ")}`, look);
       } catch (error) {
         throw new Error(`${String(error)}; there are ${JSON.stringify(seen)}`);
       }
@@ -169,19 +170,6 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
 }
 
 export type Room = Awaited<ReturnType<typeof startRoom>>;
-
-export async function eventually<T>(
-  what: string,
-  look: () => Promise<T | null | undefined | false>,
-): Promise<T> {
-  const until = performance.now() + 10_000;
-  for (;;) {
-    const found = await look();
-    if (found !== null && found !== undefined && found !== false) return found;
-    if (performance.now() > until) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 export function regression(given: Partial<Verdict> = {}): Verdict {
   const service = given.service ?? "content-api";

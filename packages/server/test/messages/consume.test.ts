@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { consume, createClient, type Fault, Rejected } from "@lastgood/sdk";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 import { openLane } from "./lane.ts";
-import { startMessages, until } from "./world.ts";
+import { startMessages } from "./world.ts";
 
 const limits = { timeout: 60_000 };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { until } from "../support/until.ts";
 import type { Promised } from "./contract.ts";
 import { briefly, openLane } from "./lane.ts";
-import { until } from "./world.ts";
 
 /** Dead letters: how messages die, and how they come back. */
 export const contractOfDeath: Promised = {

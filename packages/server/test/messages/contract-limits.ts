@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { payloadOf } from "@lastgood/sdk";
+import { until } from "../support/until.ts";
 import type { Promised } from "./contract.ts";
 import { drain, takeAll } from "./contract-flow.ts";
 import { openLane } from "./lane.ts";
-import { until } from "./world.ts";
 
 /** Sizes, forms and ages: what is refused, and what is kept of it. */
 export const contractOfLimits: Promised = {

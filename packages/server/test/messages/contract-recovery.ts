@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import type { AgentName, ChangeId, ServiceName } from "../../src/ids.ts";
 import type { Step, Undo } from "../../src/layers/layer.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
+import { until } from "../support/until.ts";
 import type { Promised } from "./contract.ts";
 import { drain } from "./contract-flow.ts";
 import { openLane } from "./lane.ts";
-import { type MessagesWorld, until } from "./world.ts";
+import type { MessagesWorld } from "./world.ts";
 
 const signal = AbortSignal.timeout(120_000);
 

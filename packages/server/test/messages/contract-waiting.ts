@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
+import { until } from "../support/until.ts";
 import type { Promised } from "./contract.ts";
 import { openLane } from "./lane.ts";
-import { until } from "./world.ts";
 
 /** Looking at what waits, which takes nothing. */
 export const contractOfWaiting: Promised = {

@@ -11,7 +11,8 @@ import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { natsBinaries, startNats } from "../support/nats.ts";
-import { startMessages, until } from "./world.ts";
+import { until } from "../support/until.ts";
+import { startMessages } from "./world.ts";
 
 const limits = { timeout: 90_000 };
 const engines = ["embedded", ...natsBinaries().slice(-1)];

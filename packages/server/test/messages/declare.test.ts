@@ -9,7 +9,7 @@ import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { natsBinaries, startNats } from "../support/nats.ts";
-import { until } from "./world.ts";
+import { until } from "../support/until.ts";
 
 const limits = { timeout: 60_000 };
 

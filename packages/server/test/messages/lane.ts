@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ConsumerSettings, DeadLetter, MessageDelivery, StreamSettings } from "@lastgood/sdk";
-import { type MessagesWorld, until } from "./world.ts";
+import { until } from "../support/until.ts";
+import type { MessagesWorld } from "./world.ts";
 
 /** A stream of one test's own, and its consumers. */
 export interface Lane {

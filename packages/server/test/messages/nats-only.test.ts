@@ -8,9 +8,10 @@ import { openNatsLink } from "../../src/layers/messages/nats/nats-link.ts";
 import { trimStreams } from "../../src/layers/messages/nats/nats-read.ts";
 import { ownMark } from "../../src/layers/messages/nats/nats-settings.ts";
 import { type NatsServer, natsBinaries, startNats } from "../support/nats.ts";
+import { until } from "../support/until.ts";
 import { drain } from "./contract-flow.ts";
 import { openLane } from "./lane.ts";
-import { type MessagesWorld, startMessages, until } from "./world.ts";
+import { type MessagesWorld, startMessages } from "./world.ts";
 
 const limits = { timeout: 60_000 };
 

@@ -74,18 +74,3 @@ export async function startMessages(
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   };
 }
-
-/** Waits for a condition with a deadline. */
-export async function until<T>(
-  what: string,
-  look: () => Promise<T | null | undefined | false>,
-  withinMs = 10_000,
-): Promise<T> {
-  const deadline = Date.now() + withinMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== null && seen !== undefined && seen !== false) return seen;
-    assert.ok(Date.now() < deadline, `not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

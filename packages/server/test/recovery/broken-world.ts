@@ -8,23 +8,28 @@ import { join } from "node:path";
 import { type Client, createClient, type Recovery } from "@lastgood/sdk";
 import { pino } from "pino";
 import { configSchema } from "../../src/config/config.ts";
-import { Fault } from "../../src/fault.ts";
 import { freePort } from "../../src/free-port.ts";
 import { createToken } from "../../src/http/tokens.ts";
-import { type Lastgood, startLastgood } from "../../src/main.ts";
+import { type Lastgood, type Seams, startLastgood } from "../../src/main.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
-import { createOrigin, run } from "../code/world.ts";
+import { createOrigin, type Origin, run } from "../code/world.ts";
 import { startDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import type { KilledServerOptions } from "./killed-server.ts";
 
 export interface BrokenWorld extends AsyncDisposable {
   readonly db: Db;
   /** What a server needs to be the next one over this world. */
   readonly server: Omit<KilledServerOptions, "holdAt">;
+  readonly origin: Origin;
+  /** What the service answers; undefined where nothing does. */
+  asked(path: string): Promise<string | undefined>;
   clientOf(url: string): Client;
+  /** Another operator of the server that was started last in this process. */
+  as(name: string): Promise<Client>;
   /** Starts the next server in this process. */
-  start(): Promise<Client>;
+  start(seams?: Seams): Promise<Client>;
   /** Lets the task do its damage, and plans what takes it back. */
   breakAndPlan(client: Client): Promise<Recovery>;
   /** Everything that must be the same however often the server died. */
@@ -39,6 +44,8 @@ createServer((request, reply) => reply.end(request.url === "/revision" ? process
 `;
 const task = "T-1";
 const inbox = "marketing-durable-v1";
+/** How long this world is waited for: it starts processes of its own. */
+export const patienceMs = 60_000;
 
 export async function startBrokenWorld(): Promise<BrokenWorld> {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-killed-"));
@@ -66,14 +73,22 @@ export async function startBrokenWorld(): Promise<BrokenWorld> {
   return {
     db,
     server,
+    origin,
+    asked,
     clientOf,
-    async start() {
+    async as(name) {
+      const operator = { role: "operator", name, agent: null, expiresAt: null } as const;
+      const url = started.at(-1)?.url ?? "";
+      return createClient({ url, token: await createToken(db, realWorld, operator) });
+    },
+    async start(seams = {}) {
       const config = configSchema.parse(server.config);
       const lastgood = await startLastgood({
         ...server,
         host: "127.0.0.1",
         port: 0,
         configuration: { base: folder, current: () => config },
+        seams,
         log: pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }),
       });
       started.push(lastgood);
@@ -83,18 +98,22 @@ export async function startBrokenWorld(): Promise<BrokenWorld> {
       await client.putDocument("pages", "front", { body: { title: "as it was" } });
       origin.commit({ "server.mjs": source, "text.mjs": textOf("good") }, "first");
       origin.push();
-      await until("the first revision", async () => (await asked("/")) === "good");
+      await until("the first revision", async () => (await asked("/")) === "good", patienceMs);
       origin.commit({ "text.mjs": textOf("bad") }, `break it\n\nTask: ${task}`);
       origin.push();
-      await until("the bad revision", async () => (await asked("/")) === "bad");
+      await until("the bad revision", async () => (await asked("/")) === "bad", patienceMs);
       const broken = { title: "broken" };
       await client.putDocument("pages", "front", { body: broken, agent: "backend", task });
       await letDie(client, "one");
       await letDie(client, "two");
-      await until("the deploy to be in the ledger", async () => {
-        const { changes } = await client.changes({ task, layer: "code" });
-        return changes.some(({ exposures }) => exposures.length > 0);
-      });
+      await until(
+        "the deploy to be in the ledger",
+        async () => {
+          const { changes } = await client.changes({ task, layer: "code" });
+          return changes.some(({ exposures }) => exposures.length > 0);
+        },
+        patienceMs,
+      );
       return await client.planRecovery({ task, because: "a test", contain: true });
     },
     async read(client) {
@@ -195,13 +214,4 @@ async function readStore(db: Db) {
               (select state, count(*)::int as n from recoveries group by 1) r) as recoveries,
            (select jsonb_agg(state order by index) from recovery_steps) as steps`;
   return counts;
-}
-
-/** Asks until it is so, at most a minute. */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Fault("timed_out", `waited 60 s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

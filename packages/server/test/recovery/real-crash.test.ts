@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Recovery } from "@lastgood/sdk";
 import { chanceOf } from "../../src/drills/random.ts";
-import { type BrokenWorld, startBrokenWorld, startHandling, until } from "./broken-world.ts";
+import { until } from "../support/until.ts";
+import { type BrokenWorld, patienceMs, startBrokenWorld, startHandling } from "./broken-world.ts";
 
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const everyStep = process.env.EVERY_STEP === "1";
@@ -91,10 +92,14 @@ async function endOf(
   const stop = startHandling(client);
   let last: Recovery | null = null;
   try {
-    await until(`${id} to end`, async () => {
-      last = await client.recovery(id);
-      return last.endedAt !== null;
-    });
+    await until(
+      `${id} to end`,
+      async () => {
+        last = await client.recovery(id);
+        return last.endedAt !== null;
+      },
+      patienceMs,
+    );
   } catch (error) {
     throw new Error(`the recovery has not ended: ${JSON.stringify(last)}`, { cause: error });
   } finally {

@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { Agent, get, request as requestOf } from "node:http";
 import { test } from "node:test";
 import { identify } from "../../src/process-group.ts";
-import {
-  answerOf,
-  type ServiceWorld,
-  startServiceWorld,
-  until,
-  untilServes,
-} from "./service-world.ts";
+import { until } from "../support/until.ts";
+import { answerOf, type ServiceWorld, startServiceWorld, untilServes } from "./service-world.ts";
 
 const order = { revision: null, reason: null, override: false, actor: "token:test" };
 

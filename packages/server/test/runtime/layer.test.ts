@@ -7,13 +7,8 @@ import type { Step, Verification } from "../../src/layers/layer.ts";
 import type { Change } from "../../src/ledger/change.ts";
 import { exposeChanges, findChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
-import {
-  answerOf,
-  type ServiceWorld,
-  startServiceWorld,
-  until,
-  untilServes,
-} from "./service-world.ts";
+import { until } from "../support/until.ts";
+import { answerOf, type ServiceWorld, startServiceWorld, untilServes } from "./service-world.ts";
 
 const order = { revision: null, reason: null, override: false, actor: "token:test" };
 const signal = AbortSignal.timeout(120_000);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findChanges } from "../../src/ledger/ledger-store.ts";
-import { startServiceWorld, until, untilServes } from "./service-world.ts";
+import { until } from "../support/until.ts";
+import { startServiceWorld, untilServes } from "./service-world.ts";
 
 const order = { revision: null, reason: null, override: false, actor: "token:test" };
 

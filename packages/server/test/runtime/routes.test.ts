@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 import { freePort } from "../../src/free-port.ts";
 import { startServer } from "../support/server.ts";
-import { until } from "./service-world.ts";
+import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
 

@@ -15,6 +15,7 @@ import type { Loop } from "../../src/loop.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase, type TestDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 
 const run = promisify(execFile);
 
@@ -213,17 +214,6 @@ const identity = ["-c", "user.name=Backend", "-c", "user.email=backend@agents.ex
 export async function answerOf({ url }: ServiceWorld, path = "/"): Promise<string> {
   const answer = await fetch(`${url}${path}`, { signal: AbortSignal.timeout(5_000) });
   return await answer.text();
-}
-
-/** Asks until `probe` says something other than null, or the deadline passes. */
-export async function until<T>(what: string, probe: () => Promise<T | null>): Promise<T> {
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    const found = await probe();
-    if (found !== null) return found;
-    if (performance.now() > deadline) throw new Error(`waited 10 s for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Resolves when the service answers from this revision and the ledger knows it. */

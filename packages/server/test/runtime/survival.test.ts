@@ -6,13 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { findChanges } from "../../src/ledger/ledger-store.ts";
 import { identify } from "../../src/process-group.ts";
-import {
-  answerOf,
-  type ServiceWorld,
-  startServiceWorld,
-  until,
-  untilServes,
-} from "./service-world.ts";
+import { until } from "../support/until.ts";
+import { answerOf, type ServiceWorld, startServiceWorld, untilServes } from "./service-world.ts";
 
 const order = { revision: null, reason: null, override: false, actor: "token:test" };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 import { startSlowService } from "./slow-service.ts";
-import { until } from "./until.ts";
 
 function configFor(url: string, probes: Record<string, unknown>) {
   return { services: { "content-api": { url, probes } } };

@@ -6,7 +6,7 @@ import type { Verdict } from "../../src/signals/verdict.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 export interface SignalsWorld extends AsyncDisposable {
   readonly db: Db;

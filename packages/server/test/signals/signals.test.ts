@@ -4,8 +4,8 @@ import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
 import { trimSignals } from "../../src/signals/signals-store.ts";
 import type { Db } from "../../src/store/database.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
+import { until } from "../support/until.ts";
 import { service, startSignals } from "./signals-world.ts";
-import { until } from "./until.ts";
 
 const config = {
   services: { [service]: {}, website: {} },

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openDatabase } from "../../src/store/database.ts";
 import { findProcess } from "../../src/store/process-table.ts";
-import { eventually, makeHome, type TestHome } from "./home.ts";
+import { until } from "../support/until.ts";
+import { makeHome, type TestHome } from "./home.ts";
 import { type Opener, type Said, startOpener } from "./opener.ts";
 
 /** A small generator of its own, so that a seed printed by a failure gives the same moments again. */
@@ -55,7 +56,7 @@ test("no acknowledged write is lost when the server, or it and PostgreSQL, are k
     if (both && (await findProcess(postgres)) !== null) process.kill(postgres, "SIGKILL");
     told.push(...rows(opener.told));
     if (both) {
-      await eventually("PostgreSQL's end", async () =>
+      await until("PostgreSQL's end", async () =>
         (await findProcess(postgres)) === null ? true : null,
       );
     }
@@ -73,12 +74,12 @@ test("no acknowledged write is lost when PostgreSQL is killed with -9 under a se
     await writeFor(opener, 50 + random() * 150);
     const killed = postgres;
     process.kill(killed, "SIGKILL");
-    postgres = await eventually("its successor", async () => {
+    postgres = await until("its successor", async () => {
       const pid = await recordedPid(home);
       return pid === killed ? null : pid;
     });
     const before = rows(opener.told).length;
-    await eventually("rows in the successor", async () =>
+    await until("rows in the successor", async () =>
       rows(opener.told).length > before + 10 ? true : null,
     );
   }

@@ -6,7 +6,8 @@ import { pino } from "pino";
 import { type Loop, startLoop } from "../../src/loop.ts";
 import { type Db, openDatabase, type Query } from "../../src/store/database.ts";
 import { startDatabase } from "../support/database.ts";
-import { eventually, makeHome } from "./home.ts";
+import { until } from "../support/until.ts";
+import { makeHome } from "./home.ts";
 
 const silent = pino({ level: "silent" });
 
@@ -50,9 +51,9 @@ test("every loop survives PostgreSQL being killed again and again", async () => 
     for (let kill = 1; kill <= 8; kill++) {
       const before = server.pid;
       process.kill(before, "SIGKILL");
-      await eventually("its successor", async () => (server.pid === before ? null : true));
+      await until("its successor", async () => (server.pid === before ? null : true));
       const seen = [...turns];
-      await eventually(
+      await until(
         `a turn of every loop after kill ${kill}`,
         async () => (turns.every((count, index) => count > (seen[index] ?? 0)) ? true : null),
         20_000,
@@ -130,7 +131,7 @@ test("statements wait for a PostgreSQL that is away for seconds only as long as 
     assert.ok(Date.now() - began < 8_000);
     await waiting.end({ timeout: 1 });
     process.kill(server.pid, "SIGCONT");
-    await eventually("an answer", () => db`select 1`.catch(() => null));
+    await until("an answer", () => db`select 1`.catch(() => null));
   } finally {
     process.kill(server.pid, "SIGCONT");
     await db.end({ timeout: 2 });

@@ -8,7 +8,8 @@ import { test } from "node:test";
 import { openDatabase } from "../../src/store/database.ts";
 import { startEmbedded } from "../../src/store/embedded.ts";
 import { findProcess } from "../../src/store/process-table.ts";
-import { eventually, makeHome } from "./home.ts";
+import { until } from "../support/until.ts";
+import { makeHome } from "./home.ts";
 import { startOpener } from "./opener.ts";
 
 const asRoot = process.getuid?.() === 0;
@@ -70,8 +71,8 @@ test("a server killed with -9 leaves PostgreSQL, and the next start adopts it", 
   // The adopted one is looked after like a child: it comes back under the same address.
   const db = openDatabase(next.url);
   process.kill(postgres, "SIGKILL");
-  await eventually("another postmaster", async () => (next.pid === postgres ? null : next.pid));
-  await eventually("an answer", () => db`select 1`.catch(() => null));
+  await until("another postmaster", async () => (next.pid === postgres ? null : next.pid));
+  await until("an answer", () => db`select 1`.catch(() => null));
   await db.end();
   await next.stop();
   assert.equal(await findProcess(next.pid), null);
@@ -86,8 +87,8 @@ test("PostgreSQL killed with -9 is started again, and the same pool goes on", as
     const before = server.pid;
     await db`insert into kept values (${round})`;
     process.kill(before, "SIGKILL");
-    await eventually("another", async () => (server.pid === before ? null : true));
-    await eventually("an answer", () => db`select count(*) from kept`.catch(() => null));
+    await until("another", async () => (server.pid === before ? null : true));
+    await until("an answer", () => db`select count(*) from kept`.catch(() => null));
     const [row] = await db`select count(*) as rows from kept`;
     assert.equal(row?.rows, round);
   }
@@ -100,7 +101,7 @@ test("everything killed with -9 comes up, with its stale postmaster.pid", async 
   const { postgres } = await killed.heard("ready");
   await killed.kill("SIGKILL");
   process.kill(postgres, "SIGKILL");
-  await eventually("its end", async () => ((await findProcess(postgres)) === null ? true : null));
+  await until("its end", async () => ((await findProcess(postgres)) === null ? true : null));
   assert.match(await readFile(join(home.path, "data/postmaster.pid"), "utf8"), /ready/);
 
   await using next = await home.open();

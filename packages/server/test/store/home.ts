@@ -32,18 +32,3 @@ export async function makeHome(): Promise<TestHome> {
     },
   };
 }
-
-/** Resolves with the first value that is not null; fails after the deadline, saying what was waited for. */
-export async function eventually<T>(
-  what: string,
-  look: () => Promise<T | null>,
-  deadlineMs = 15_000,
-): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
-  for (;;) {
-    const found = await look();
-    if (found !== null) return found;
-    if (Date.now() > deadline) throw new Error(`${what} did not come within ${deadlineMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

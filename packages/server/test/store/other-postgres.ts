@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { freePort } from "../../src/free-port.ts";
 import { unprivilegedAccount } from "../../src/store/account.ts";
 import { openDatabase } from "../../src/store/database.ts";
-import { eventually } from "./home.ts";
+import { until } from "../support/until.ts";
 
 /** Where Debian's packages put the oldest PostgreSQL that we promise to work with. */
 const folder = process.env.LASTGOOD_TEST_POSTGRES_15 ?? "/usr/lib/postgresql/15/bin";
@@ -61,7 +61,7 @@ export async function startPostgres15(): Promise<OtherPostgres> {
     options,
   );
   const owner = openDatabase(`postgres://owner:owner@127.0.0.1:${port}/postgres`, { max: 1 });
-  await eventually("PostgreSQL 15", () => owner`select 1`.catch(() => null));
+  await until("PostgreSQL 15", () => owner`select 1`.catch(() => null));
   await owner`create role lastgood login password 'secret'`;
   await owner`create database lastgood owner lastgood`;
   await owner.end();

@@ -1,11 +1,27 @@
-import { until as untilIn } from "../../src/drills/until.ts";
+type Answer<T> = T | null | undefined | false;
 
-/** Asks until the answer is not null; fails after `withinMs`, saying what was waited for. */
+/**
+ * Asks until the answer is something (neither null, undefined nor false), and returns it. Fails at the
+ * deadline, saying what was waited for and, where asking failed, how it did last.
+ */
 export async function until<T>(
   what: string,
-  ask: () => Promise<T | null>,
-  withinMs = 15_000,
+  ask: () => Answer<T> | Promise<Answer<T>>,
+  withinMs = 20_000,
 ): Promise<T> {
-  const signal = AbortSignal.timeout(withinMs + 5_000);
-  return await untilIn(what, ask, { withinMs, everyMs: 25, signal });
+  const deadline = performance.now() + withinMs;
+  let cause: unknown = null;
+  for (;;) {
+    try {
+      const answer = await ask();
+      if (answer !== null && answer !== undefined && answer !== false) return answer;
+      cause = null;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`waited ${withinMs} ms in vain for ${what}`, { cause });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
