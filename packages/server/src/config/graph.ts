@@ -7,6 +7,7 @@ import { matchesGlob } from "node:path";
 import type { LayerName } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 import type { Config } from "./config.ts";
+import { agentInbox, roleInbox } from "./inbox-names.ts";
 
 /** What a change altered, as a layer names it. */
 export interface Thing {
@@ -29,10 +30,28 @@ export function carriersOf(config: Config, { layer, target }: Thing): readonly s
     case "versions":
       return Object.hasOwn(config.services, target) ? [target] : [];
     case "messages":
+      return Object.keys(config.agents).filter(
+        (agent) => agent === target || inboxesOf(config, agent).includes(target),
+      );
     case "effects":
     case "fleet":
       return Object.hasOwn(config.agents, target) ? [target] : [];
   }
+}
+
+/** The consumers whose messages the agent handles: its own, and those of its roles. */
+function inboxesOf(config: Config, agent: string): readonly string[] {
+  const roles = config.agents[agent]?.roles ?? [];
+  const declared = Object.entries(config.messages.consumers)
+    .filter(
+      ([, own]) => own.agent === agent || (own.role !== undefined && roles.includes(own.role)),
+    )
+    .map(([name]) => name);
+  return [
+    agentInbox(agent).consumer,
+    ...roles.map((role) => roleInbox(role).consumer),
+    ...declared,
+  ];
 }
 
 /** Edges between `thing` and `node`: 0 when the thing is carried by the node itself, null without a path. */
@@ -52,19 +71,51 @@ export function distance(config: Config, thing: Thing, node: string): number | n
   return distances.length === 0 ? null : Math.min(...distances);
 }
 
+/** What may reach a service: things by their exact targets, and documents by globs. */
+export interface Reaching {
+  readonly exact: readonly Thing[];
+  readonly globs: readonly { readonly layer: LayerName; readonly glob: string }[];
+}
+
 /** The declared things from which a path leads to the service; `not_found` for an unknown service. */
-export function thingsReaching(config: Config, service: string): readonly Thing[] {
+export function thingsReaching(config: Config, service: string): Reaching {
   if (!Object.hasOwn(config.services, service)) {
     throw new Fault(
       "not_found",
       `No service ${service.slice(0, 100)} is declared: see \`services\` in lastgood.yaml.`,
     );
   }
-  const things: readonly Thing[] = [
-    ...Object.keys(config.repositories).map((target) => ({ layer: "code" as const, target })),
-    ...Object.keys(config.services).map((target) => ({ layer: "runtime" as const, target })),
+  const nodes = upstreamOf(config, service);
+  const exact = nodes.flatMap((node) => thingsOn(config, node));
+  const globs = nodes.flatMap((node) => config.services[node]?.reads ?? []);
+  return { exact, globs: globs.map((glob) => ({ layer: "state", glob })) };
+}
+
+/** What damages the node first, where it has an exact name. */
+function thingsOn(config: Config, node: string): readonly Thing[] {
+  const of = (layers: readonly LayerName[]) => layers.map((layer) => ({ layer, target: node }));
+  const own = config.services[node];
+  const ofService = own === undefined ? [] : of(["runtime", "data", "versions"]);
+  const code = own?.repository === undefined ? [] : [own.repository];
+  const isAgent = Object.hasOwn(config.agents, node);
+  return [
+    ...ofService,
+    ...code.map((target) => ({ layer: "code" as const, target })),
+    ...(isAgent ? of(["messages", "effects", "fleet"]) : []),
+    ...(isAgent ? inboxesOf(config, node) : []).map((target) => ({
+      layer: "messages" as const,
+      target,
+    })),
   ];
-  return things.filter((thing) => distance(config, thing, service) !== null);
+}
+
+/** The node and everything that it depends on: damage to any of these may show there. */
+export function upstreamOf(config: Config, node: string): readonly string[] {
+  const found = new Set([node]);
+  for (const each of found) {
+    for (const next of dependenciesOf(config, each)) found.add(next);
+  }
+  return [...found];
 }
 
 /** Services and agents that damage to `node` may reach, itself included. */

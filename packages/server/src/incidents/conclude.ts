@@ -8,6 +8,7 @@
  */
 import type { Logger } from "pino";
 import { authoritySchema } from "../config/config.ts";
+import { upstreamOf } from "../config/graph.ts";
 import { Fault, faults } from "../fault.ts";
 import type { AgentName, IncidentId, ServiceName } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
@@ -18,7 +19,7 @@ import type { Recoveries, Recovery } from "../recovery/recovery.ts";
 import { type Lease, requireLease } from "../store/lease.ts";
 import { type Judgement, type Permit, percent, permit } from "./act-ladder.ts";
 import { readFreeze } from "./freeze.ts";
-import { slackOf, upstreamOf } from "./gather.ts";
+import { slackOf } from "./gather.ts";
 import { type Decision, decide, freezeIncident, type Incident } from "./incident.ts";
 import { moveIncident, requireIncident, type Stored } from "./incident-store.ts";
 import type { Finding } from "./investigate.ts";

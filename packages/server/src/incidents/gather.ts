@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { dependenciesOf, distance, reachedFrom } from "../config/graph.ts";
+import { distance, reachedFrom, upstreamOf } from "../config/graph.ts";
 import { Fault } from "../fault.ts";
 import type { Commit, Mirrors } from "../git/mirror.ts";
 import type { Sandboxes } from "../sandbox/sandbox.ts";
@@ -14,15 +14,6 @@ export interface Suspected extends Candidate {
 
 export const suspectsMax = 50;
 const writesLookedAt = 500;
-
-/** The service and everything that it depends on: damage to any of these may show there. */
-export function upstreamOf(config: Config, service: string): readonly string[] {
-  const found = new Set([service]);
-  for (const each of found) {
-    for (const next of dependenciesOf(config, each)) found.add(next);
-  }
-  return [...found];
-}
 
 /** One probe interval of the service: a sample tells of the time since the one before it. */
 export function slackOf(config: Config, service: string): number {

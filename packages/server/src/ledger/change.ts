@@ -29,7 +29,13 @@ export interface Change extends Required<NewChange> {
   readonly exposures: readonly Exposed[];
 }
 
-/** Which changes: all given conditions hold. `targets` are (layer, target) pairs, any of which fits. */
+/** Things of the ledger: any of the exact (layer, target) pairs, or what fits a glob of its layer. */
+export interface Targets {
+  readonly exact: readonly { readonly layer: LayerName; readonly target: string }[];
+  readonly globs: readonly { readonly layer: LayerName; readonly glob: string }[];
+}
+
+/** Which changes: all given conditions hold. */
 export interface ChangeFilter {
   readonly since?: Date;
   readonly until?: Date;
@@ -37,7 +43,10 @@ export interface ChangeFilter {
   readonly task?: string;
   readonly layer?: LayerName;
   readonly target?: string;
-  readonly targets?: readonly { readonly layer: LayerName; readonly target: string }[];
+  /** What may be among these: of a glob only its literal beginning is compared. `changesAmong` does the rest. */
+  readonly perhapsAmong?: Targets;
+  /** Only what comes after this change, in the order of the answer. */
+  readonly after?: ChangeId;
   readonly ids?: readonly ChangeId[];
   readonly exposedTo?: string;
   readonly limit: number;

@@ -6,7 +6,8 @@ import type { App } from "../http/app.ts";
 import type { ChangeId } from "../ids.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import type { Change, ChangeFilter } from "./change.ts";
+import type { Change, Targets } from "./change.ts";
+import { changesAmong } from "./changes-among.ts";
 import { findChanges } from "./ledger-store.ts";
 
 export const layerNames = [
@@ -55,8 +56,8 @@ const querySchema = z.strictObject({
 export interface LedgerRoutesDeps {
   readonly db: Db;
   readonly world: World;
-  /** The (layer, target) pairs from which a path leads to the service; `not_found` for an unknown one. */
-  reaching(service: string): NonNullable<ChangeFilter["targets"]>;
+  /** The things from which a path leads to the service; `not_found` for an unknown one. */
+  reaching(service: string): Targets;
 }
 
 export function ledgerRoutes(app: App, { db, world, reaching }: LedgerRoutesDeps): void {
@@ -74,13 +75,16 @@ export function ledgerRoutes(app: App, { db, world, reaching }: LedgerRoutesDeps
     async (request) => {
       const { since, until, reaching: service, limit, ...rest } = request.query;
       const now = world.now();
-      const found = await findChanges(db, {
+      const filter = {
         ...definedOnly(rest),
         ...(since === undefined ? {} : { since: parseMoment(since, now, "since") }),
         ...(until === undefined ? {} : { until: parseMoment(until, now, "until") }),
-        ...(service === undefined ? {} : { targets: reaching(service) }),
-        limit: limit + 1,
-      });
+      };
+      if (service !== undefined) {
+        const among = await changesAmong(db, { ...filter, limit }, reaching(service));
+        return { changes: among.changes.map(toApi), more: among.more };
+      }
+      const found = await findChanges(db, { ...filter, limit: limit + 1 });
       return { changes: found.slice(0, limit).map(toApi), more: found.length > limit };
     },
   );

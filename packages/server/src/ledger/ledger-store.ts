@@ -1,7 +1,7 @@
 import type { LayerName } from "@lastgood/sdk";
 import type { ChangeId } from "../ids.ts";
 import type { Json, Query } from "../store/database.ts";
-import type { Change, ChangeFilter, Exposed, NewChange } from "./change.ts";
+import type { Change, ChangeFilter, Exposed, NewChange, Targets } from "./change.ts";
 
 /** Records changes, oldest first. A change already recorded under its id is left as it is. */
 export async function recordChanges(db: Query, changes: readonly NewChange[]): Promise<void> {
@@ -59,11 +59,10 @@ export async function findChanges(db: Query, filter: ChangeFilter): Promise<read
       ${filter.layer ? db`and c.layer = ${filter.layer}` : db``}
       ${filter.target ? db`and c.target = ${filter.target}` : db``}
       ${filter.ids ? db`and c.id = any(${[...filter.ids]}::uuid[])` : db``}
+      ${filter.perhapsAmong ? db`and ${perhapsAmong(db, filter.perhapsAmong)}` : db``}
       ${
-        filter.targets
-          ? db`and (c.layer, c.target) in (
-              select * from unnest(${filter.targets.map((each) => each.layer)}::text[],
-                                   ${filter.targets.map((each) => each.target)}::text[]))`
+        filter.after
+          ? db`and (c.at, c.id) < (select at, id from changes where id = ${filter.after})`
           : db``
       }
       ${
@@ -74,6 +73,23 @@ export async function findChanges(db: Query, filter: ChangeFilter): Promise<read
     order by c.at desc, c.id desc
     limit ${filter.limit}`;
   return rows.map(toChange);
+}
+
+function perhapsAmong(db: Query, { exact, globs }: Targets) {
+  return db`(
+    (c.layer, c.target) in (
+      select * from unnest(${exact.map((each) => each.layer)}::text[],
+                           ${exact.map((each) => each.target)}::text[]))
+    or exists (
+      select from unnest(${globs.map((each) => each.layer)}::text[],
+                         ${globs.map((each) => literalBeginning(each.glob))}::text[])
+        as begins (layer, text)
+      where c.layer = begins.layer and starts_with(c.target, begins.text)))`;
+}
+
+/** What every target that fits the glob begins with; empty where nothing is certain. */
+function literalBeginning(glob: string): string {
+  return /^[^*?[\]{}()!+@\\]*/.exec(glob)?.[0] ?? "";
 }
 
 interface Row {

@@ -3,8 +3,8 @@
  */
 import type { RuleDetails, SignalsStatus } from "@lastgood/sdk";
 import type { Logger } from "pino";
-import type { Config, Configuration } from "../config/config.ts";
-import { dependenciesOf } from "../config/graph.ts";
+import type { Configuration } from "../config/config.ts";
+import { upstreamOf } from "../config/graph.ts";
 import { Fault } from "../fault.ts";
 import type { App } from "../http/app.ts";
 import { audit } from "../http/audit.ts";
@@ -265,15 +265,6 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       await save();
     },
   };
-}
-
-/** What can reach the service along the declared graph, itself included. */
-function upstreamOf(config: Config, service: string): readonly string[] {
-  const reached = new Set([service]);
-  for (const node of reached) {
-    for (const next of dependenciesOf(config, node)) reached.add(next);
-  }
-  return [...reached];
 }
 
 function isProbed(configuration: Configuration, service: string, signal: string): boolean {

@@ -53,7 +53,7 @@ export async function openRoom(options: RoomOptions): Promise<Room> {
   });
   state.routes(app);
   messagesRoutes(app, messages, configuration);
-  ledgerRoutes(app, { db, world: realWorld, reaching: () => [] });
+  ledgerRoutes(app, { db, world: realWorld, reaching: () => ({ exact: [], globs: [] }) });
   const url = await app.listen({ host: "127.0.0.1", port });
   return {
     url,

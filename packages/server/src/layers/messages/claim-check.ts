@@ -3,7 +3,7 @@
  * a reference. State takes a megabyte a document, so the content goes in parts.
  */
 import type { ClaimCheck } from "@lastgood/sdk";
-import { sha256 } from "./dead-letters.ts";
+import { sha256 } from "./digest.ts";
 
 /** Puts one part into state under the sender's name. */
 export type PutPart = (part: {

@@ -7,7 +7,6 @@
  *   X2. Writing the death and taking the message out of pending is one transaction; so is settling a
  *       dead letter and putting the message back: nothing is lost and nothing comes twice.
  */
-import { createHash } from "node:crypto";
 import type { DeadLetterAnalysis, DeadLetterContent } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { NewChange } from "../../ledger/change.ts";
@@ -24,6 +23,7 @@ import {
   readBodies,
   settleDeadLetter,
 } from "./dead-letter-store.ts";
+import { sha256 } from "./digest.ts";
 import { type Death, decodePayload, type PendingMessage, type StoredMessage } from "./message.ts";
 import { putBack, removePending } from "./pending-store.ts";
 import { tellEngine } from "./tell-engine.ts";
@@ -60,10 +60,6 @@ async function contentOf(core: Core, row: PendingMessage): Promise<StoredMessage
   if (body === undefined) return null;
   const { stream, seq, messageId: id, publishedAt: at } = row;
   return { stream, seq, id, at, ...body };
-}
-
-export function sha256(bytes: Buffer): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 export async function readDeadLetter(

@@ -1,6 +1,7 @@
 /** What lastgood.yaml asks for: its streams and consumers, and an inbox for each agent and role. */
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
 import type { Config, StreamConfig } from "../../config/config.ts";
+import { agentInbox, type InboxNames, roleInbox } from "../../config/inbox-names.ts";
 import { Fault } from "../../fault.ts";
 import { fits } from "./subject.ts";
 
@@ -27,37 +28,6 @@ export const inboxDefaults = {
 } as const;
 
 export const consumerDefaults = { ...inboxDefaults, ackWaitMs: 60_000, maxDeliver: 5 } as const;
-
-/** The names that an inbox has unless one was declared for its owner. */
-export interface InboxNames {
-  readonly stream: string;
-  readonly consumer: string;
-  readonly subject: string;
-}
-
-export function agentInbox(agent: string): InboxNames {
-  const safe = plainName(agent);
-  return {
-    stream: `AGENT_INBOX_${safe.toUpperCase()}`,
-    consumer: `${safe}-durable-v1`,
-    subject: `agents.${agent}.inbox`,
-  };
-}
-
-/** Ends in `-shared-v1`, so that a role and an agent of one name never meet. */
-export function roleInbox(role: string): InboxNames {
-  const safe = plainName(role);
-  return {
-    stream: `ROLE_INBOX_${safe.toUpperCase()}`,
-    consumer: `${safe}-shared-v1`,
-    subject: `roles.${role}.inbox`,
-  };
-}
-
-/** NATS takes no dots in the names of streams and consumers. */
-function plainName(name: string): string {
-  return name.replaceAll(".", "_");
-}
 
 /** An inbox whose subject a declared stream takes already is a consumer of that stream. */
 export function declaredBy(config: Config): Declared {

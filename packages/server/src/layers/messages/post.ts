@@ -3,13 +3,13 @@
  * stream ever saw it.
  */
 import type { NewMessage, PublishedMessage } from "@lastgood/sdk";
+import { agentInbox, roleInbox } from "../../config/inbox-names.ts";
 import { Fault } from "../../fault.ts";
 import { newId, newUuid } from "../../world.ts";
 import { checkIn } from "./claim-check.ts";
 import type { Core } from "./core.ts";
 import { type Refusal, recordRefusal } from "./dead-letter-store.ts";
-import { sha256 } from "./dead-letters.ts";
-import { agentInbox, roleInbox } from "./declared.ts";
+import { sha256 } from "./digest.ts";
 import type { InboxMessage, Recipient } from "./inboxes.ts";
 import { type OutgoingMessage, payloadKeptBytes, sizeOf } from "./message.ts";
 import { ensureInbox } from "./registry.ts";

@@ -6,17 +6,11 @@
  */
 
 import type { ConsumerSettings, StreamSettings } from "@lastgood/sdk";
+import { agentInbox, type InboxNames, roleInbox } from "../../config/inbox-names.ts";
 import { Fault } from "../../fault.ts";
 import type { Query } from "../../store/database.ts";
 import type { Core } from "./core.ts";
-import {
-  agentInbox,
-  type InboxNames,
-  inboxConsumer,
-  inboxStream,
-  requireEngineName,
-  roleInbox,
-} from "./declared.ts";
+import { inboxConsumer, inboxStream, requireEngineName } from "./declared.ts";
 import { type ConsumerRow, listConsumers, saveConsumer, saveStream } from "./registry-store.ts";
 import { fits, overlap, requirePattern } from "./subject.ts";
 
