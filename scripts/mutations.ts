@@ -1,12 +1,24 @@
 /**
  * `npm run drills:mutations [-- NAME...]`: runs the September drill over a Lastgood that is broken in one
- * place, once for each. Every one must make the drill fail; exits 1 when one does not.
+ * place, once for each, and says whether what should catch it did. A drill that fails for any other
+ * reason (its patience ran out, the mutant or the server broke) has caught nothing. Exits 1 unless every
+ * mutation was caught.
+ *
+ *     KEEP=folder   leave each world and its server's log there, under the mutation's name
+ *     TOLD=1        print what happens as it happens
  */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { DrillReport } from "../packages/server/src/drills/drill.ts";
 import { september } from "../packages/server/src/drills/september/september.ts";
 import {
+  type Drilled,
+  judgeMutation,
+  type MutationVerdict,
+} from "../packages/server/test/drills/mutation-verdict.ts";
+import {
   type Mutation,
+  mutantBroke,
   mutations,
   requireMutation,
 } from "../packages/server/test/drills/mutations.ts";
@@ -15,50 +27,68 @@ const root = resolve(import.meta.dirname, "..");
 const program = join(root, "packages/server/test/drills/mutated-program.ts");
 /** Plain, all commits in one deploy, the guilty one in their midst: neither first nor last. */
 const seed = 6;
-const patienceMs = 75_000;
-const drillMsMax = 240_000;
+const drillMsMax = 300_000;
+const words = {
+  caught: "caught",
+  "not-caught": "NOT CAUGHT",
+  "failed-otherwise": "FAILED OTHERWISE",
+} as const satisfies Record<MutationVerdict["kind"], string>;
 
 const named = process.argv.slice(2);
 const chosen = named.length === 0 ? mutations : named.map(requireMutation);
-let missed = 0;
+let caught = 0;
 for (const mutation of chosen) {
   const began = performance.now();
-  const caughtBy = await drill(mutation);
+  const verdict = judgeMutation(mutation.caughtBy, await drill(mutation));
+  if (verdict.kind === "caught") caught++;
   const seconds = ((performance.now() - began) / 1_000).toFixed(1);
-  if (caughtBy === null) missed++;
-  const verdict = caughtBy === null ? "NOT CAUGHT" : "caught";
-  console.log(`${mutation.name.padEnd(34)} ${verdict.padEnd(11)} ${seconds.padStart(6)} s`);
+  console.log(
+    `${mutation.name.padEnd(34)} ${words[verdict.kind].padEnd(16)} ${seconds.padStart(6)} s`,
+  );
   console.log(`    ${mutation.what}`);
-  for (const line of caughtBy ?? []) console.log(`    - ${line}`);
+  for (const line of linesOf(verdict)) console.log(`    - ${line}`);
 }
 console.log(
-  `${chosen.length - missed} of ${chosen.length} mutations made the drill fail (seed ${seed}).`,
+  `${caught} of ${chosen.length} mutations were caught by what should catch them (seed ${seed}).`,
 );
 console.log(
   "September writes no documents: half and idle state layers are its own tests' to catch.",
 );
-process.exitCode = missed === 0 ? 0 : 1;
+process.exitCode = caught === chosen.length ? 0 : 1;
 
-/** What the drill said against it; null where it came to an ok. */
-async function drill(mutation: Mutation): Promise<readonly string[] | null> {
-  const said: string[] = [];
-  const report = await september.run({
-    seed,
-    variant: null,
-    keep: process.env.KEEP ?? null,
-    databaseUrl: process.env.DATABASE_URL ?? null,
-    natsUrl: null,
-    program: [process.execPath, ...process.execArgv, program, "--mutation", mutation.name],
-    patienceMs,
-    told: ({ actor, event }) => {
-      if (process.env.TOLD === "1") console.error(`${actor}: ${event}`);
-      if (event.includes("did not take")) said.push(`said: ${event.slice(0, 200)}`);
-    },
-    signal: AbortSignal.timeout(drillMsMax),
-  });
-  return report.ok ? null : [...said.slice(0, 1), ...failedProofs(report)];
+async function drill({ name }: Mutation): Promise<Drilled> {
+  const { KEEP, TOLD, DATABASE_URL } = process.env;
+  const folder =
+    KEEP === undefined ? await mkdtemp(join(tmpdir(), "lastgood-mutation-")) : join(KEEP, name);
+  try {
+    const report = await september.run({
+      seed,
+      variant: null,
+      keep: folder,
+      databaseUrl: DATABASE_URL ?? null,
+      natsUrl: null,
+      program: [process.execPath, ...process.execArgv, program, "--mutation", name],
+      told: ({ actor, event }) => {
+        if (TOLD === "1") console.error(`${actor}: ${event}`);
+      },
+      signal: AbortSignal.timeout(drillMsMax),
+    });
+    return { kind: "reported", report, mutantThrew: await brokenMutant(folder) };
+  } catch (error) {
+    return { kind: "threw", because: String(error) };
+  } finally {
+    if (KEEP === undefined) await rm(folder, { recursive: true, force: true });
+  }
 }
 
-function failedProofs({ proofs }: DrillReport): readonly string[] {
-  return proofs.filter(({ holds }) => !holds).map(({ what, seen }) => `${what}: ${seen}`);
+/** The server logs a turn of a recovery that threw, and takes it up again: only its log tells. */
+async function brokenMutant(folder: string): Promise<string | null> {
+  const log = await readFile(join(folder, "server.log"), "utf8");
+  const line = log.split("\n").find((each) => each.includes(mutantBroke));
+  return line === undefined ? null : line.slice(line.indexOf(mutantBroke)).slice(0, 300);
+}
+
+function linesOf(verdict: MutationVerdict): readonly string[] {
+  if (verdict.kind === "not-caught") return [];
+  return verdict.kind === "caught" ? verdict.by : verdict.because;
 }

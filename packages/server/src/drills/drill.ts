@@ -2,6 +2,7 @@
 export interface DrillReport {
   readonly drill: string;
   readonly ok: boolean;
+  readonly ending: Ending;
   readonly seed: number;
   readonly variant: string;
   readonly timeline: readonly DrillEvent[];
@@ -29,6 +30,9 @@ export interface DrillReport {
   readonly proofs: readonly Proof[];
   readonly details: Readonly<Record<string, unknown>>;
 }
+
+/** How the incident stood when the drill stopped following it: `unfinished` when its patience ran out. */
+export type Ending = "closed" | "waits-for-person" | "unfinished";
 
 export interface DrillEvent {
   readonly at: string;

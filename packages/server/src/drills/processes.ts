@@ -32,6 +32,8 @@ export interface ServerProcess {
   readonly url: string;
   readonly token: string;
   readonly child: ChildProcess;
+  /** Aborts when the process ended by itself, with the last of its log. */
+  readonly ended: AbortSignal;
   stop(): Promise<void>;
 }
 
@@ -46,9 +48,12 @@ export async function startServer(
     [...args, "start", "--home", home, "--port", "0", "--config", config, "--stop-services"],
     { stdio: ["ignore", "pipe", log], env: { ...withoutOurs(process.env), ...env } },
   );
-  const url = await Promise.race([addressOf(child), endOf(child, home)]);
+  const ended = new AbortController();
+  const end = endOf(child, home);
+  end.catch((fault: unknown) => ended.abort(fault));
+  const url = await Promise.race([addressOf(child), end]);
   const token = (await readFile(join(home, "admin.token"), "utf8")).trim();
-  return { url, token, child, stop: () => endProcess(child) };
+  return { url, token, child, ended: ended.signal, stop: () => endProcess(child) };
 }
 
 /** The first address that it prints. What it prints after that is read and dropped. */

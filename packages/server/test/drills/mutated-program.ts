@@ -27,7 +27,11 @@ async function start(): Promise<void> {
     },
   });
   const { config } = await loadConfig(values.config);
-  const configuration = { base: dirname(values.config), current: () => config };
+  const mutation = requireMutation(name);
+  const configuration = {
+    base: dirname(values.config),
+    current: () => mutation.configured?.(config) ?? config,
+  };
   const lastgood = await startLastgood({
     home: values.home,
     host: "127.0.0.1",
@@ -35,7 +39,7 @@ async function start(): Promise<void> {
     databaseUrl: process.env.DATABASE_URL ?? null,
     configuration,
     log: pino({}, pino.destination({ dest: 2, sync: true })),
-    seams: requireMutation(name).seams(configuration),
+    seams: mutation.seams(configuration),
   });
   process.stdout.write(`${lastgood.url}\n`);
   await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);

@@ -5,7 +5,8 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Configuration } from "../../src/config/config.ts";
+import type { Config, Configuration } from "../../src/config/config.ts";
+import { Fault } from "../../src/fault.ts";
 import type { ChangeId } from "../../src/ids.ts";
 import { type EvidenceBoard, type Weighing, weigh } from "../../src/incidents/evidence-board.ts";
 import type { Suspected } from "../../src/incidents/gather.ts";
@@ -13,12 +14,19 @@ import type { Layer, LayerKind, Layers, Step } from "../../src/layers/layer.ts";
 import type { Seams } from "../../src/main.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { run as git } from "../code/world.ts";
+import type { CaughtBy } from "./mutation-verdict.ts";
 
 export interface Mutation {
   readonly name: string;
   readonly what: string;
+  readonly caughtBy: CaughtBy;
   seams(configuration: Configuration): Seams;
+  /** What the configuration says instead, asked anew each time. */
+  configured?(config: Config): Config;
 }
+
+/** Beginning of what a mutant says that breaks where it should only do too little. */
+export const mutantBroke = "the mutant itself broke";
 
 const idle = async () => {};
 
@@ -30,14 +38,31 @@ function doing<K extends LayerKind>(
   return {
     layers: (ours) => {
       const own = ours[kind] as Layer<K>;
-      const mutant: Layer<K> = { ...own, apply: (...args) => apply(own, ...args) };
+      const mutant: Layer<K> = {
+        ...own,
+        async apply(...args) {
+          try {
+            await apply(own, ...args);
+          } catch (error) {
+            // A fault is the layer's own answer, and the recovery's to act upon.
+            if (error instanceof Fault) throw error;
+            throw new Error(`${mutantBroke}: ${String(error)}`, { cause: error });
+          }
+        },
+      };
       return { ...ours, [kind]: mutant };
     },
   };
 }
 
-function silent(name: string, kind: LayerKind): Mutation {
-  return { name, what: `the ${kind} layer's apply does nothing`, seams: () => doing(kind, idle) };
+/** The step's own verification sees that nothing was done. */
+function silent(kind: LayerKind, verification: RegExp): Mutation {
+  return {
+    name: `${kind}-nothing`,
+    what: `the ${kind} layer's apply does nothing`,
+    caughtBy: { verification, proofs: ["the incident is closed"] },
+    seams: () => doing(kind, idle),
+  };
 }
 
 /** Of the commits that went out last: convicted at once, with all the evidence that anyone could want. */
@@ -125,29 +150,75 @@ function blindSignals(ours: Layers): Layers {
   };
 }
 
+/**
+ * The step that serves the revert does nothing. Where pushes are deployed they serve the revert all the
+ * same, so from the recovery's first word on they wait, as they do under `deploy: manual`.
+ */
+function runtimeNothing(): Mutation {
+  let recovering = false;
+  return {
+    name: "runtime-nothing",
+    what: "the runtime layer's apply does nothing, and pushes are not deployed by themselves",
+    caughtBy: {
+      verification: /content-api serves \w+, not \w+/,
+      proofs: ["the service runs the branch's tip"],
+    },
+    seams: () => ({
+      ...doing("runtime", idle),
+      reached: async (_, point) => {
+        if (point === "captured") recovering = true;
+      },
+    }),
+    configured: (config) => (recovering ? deployedByHand(config) : config),
+  };
+}
+
+function deployedByHand(config: Config): Config {
+  const services = Object.entries(config.services).map(([name, { runtime, ...service }]) => [
+    name,
+    runtime?.adapter === "process"
+      ? { ...service, runtime: { ...runtime, deploy: "manual" } }
+      : { ...service, runtime },
+  ]);
+  return { ...config, services: Object.fromEntries(services) };
+}
+
+const rightRevert = "exactly one revert, of the guilty commit";
+const servedWell = "visitors were served well when it was called verified";
+const stillBad = /Wait until the signals of content-api.*did not take/;
+
 export const mutations: readonly Mutation[] = [
   {
     name: "triage-most-recent",
     what: "triage convicts the last commit of the last deploy",
+    caughtBy: { verification: stillBad, proofs: [rightRevert] },
     seams: mostRecent,
   },
   {
     name: "triage-first",
     what: "triage convicts the first commit of the last deploy",
+    caughtBy: { verification: stillBad, proofs: [rightRevert] },
     seams: () => convicting((line) => line[0]),
   },
-  silent("code-nothing", "code"),
+  silent("code", /does not hold the revert/),
   {
     name: "code-half",
     what: "the revert that is pushed leaves out a line",
+    caughtBy: {
+      verification: /does not hold the revert/,
+      proofs: ["the index is declared again"],
+    },
     seams: (configuration) =>
       doing("code", async (_, step) => await revertPartly(step, configuration)),
   },
-  // No "runtime-nothing": the revert is on the branch, so deploy on push serves it all the same. The
-  // layer's own tests hold a step that does nothing to its verify.
+  runtimeNothing(),
   {
     name: "runtime-half",
     what: "the revert is deployed, and what was there before is switched back on",
+    caughtBy: {
+      verification: /content-api serves \w+, not \w+/,
+      proofs: ["the service runs the branch's tip"],
+    },
     seams: () =>
       doing("runtime", async (ours, step, context, signal) => {
         const { from, to, ...action } = step.action;
@@ -157,10 +228,14 @@ export const mutations: readonly Mutation[] = [
         await ours.apply(back, { ...context, changeId: newChangeId(realWorld) }, signal);
       }),
   },
-  silent("messages-nothing", "messages"),
+  silent("messages", /is not held: it delivers messages/),
   {
     name: "messages-half",
     what: "of the dead letters only the first is put back, and nothing is released",
+    caughtBy: {
+      verification: /is still a dead letter of|is still held/,
+      proofs: ["each message was handled exactly once"],
+    },
     seams: () =>
       doing("messages", async (ours, step, ...rest) => {
         const { action } = step;
@@ -172,15 +247,34 @@ export const mutations: readonly Mutation[] = [
         await ours.apply(half, ...rest);
       }),
   },
-  silent("fleet-nothing", "fleet"),
+  silent("fleet", /backend is free/),
+  {
+    name: "fleet-half",
+    what: "the hand that did it is contained, and never reinstated",
+    caughtBy: { verification: /backend is contained/, proofs: ["the incident is closed"] },
+    seams: () =>
+      doing("fleet", async (ours, step, ...rest) => {
+        if (step.action.do === "contain") await ours.apply(step, ...rest);
+      }),
+  },
+  // The signals layer's apply has nothing to do: what can be broken of it is its look.
   {
     name: "signals-nothing",
     what: "whether the signals are back is answered with yes, without a look",
+    caughtBy: { verification: null, proofs: [servedWell] },
     seams: () => ({ layers: blindSignals }),
   },
   {
     name: "signals-blind-after-wrong-revert",
     what: "the same, after the last commit was reverted and nothing was mended",
+    caughtBy: {
+      verification: null,
+      proofs: [
+        rightRevert,
+        servedWell,
+        "its check was red on the bad revision and green on the good one",
+      ],
+    },
     seams: () => ({ ...mostRecent(), layers: blindSignals }),
   },
 ];

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Incident, PostMortem } from "@lastgood/sdk";
 import type { DrillReport, Proof } from "../drill.ts";
+import type { Played } from "./played.ts";
 import {
   publishedPosts,
   readBranch,
@@ -10,7 +11,6 @@ import {
   servedRevision,
   visitsBefore,
 } from "./reading.ts";
-import type { Played } from "./september.ts";
 
 export async function reportOf(played: Played): Promise<DrillReport> {
   const { story, world, client, incident, commits, messages, timeline, settings } = played;
@@ -35,6 +35,7 @@ export async function reportOf(played: Played): Promise<DrillReport> {
   return {
     drill: "september",
     ok: proofs.every(({ holds }) => holds),
+    ending: played.ending,
     seed: story.seed,
     variant: story.variant,
     timeline,

@@ -6,15 +6,17 @@
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient, type Incident } from "@lastgood/sdk";
+import { type Client, createClient } from "@lastgood/sdk";
 import { loadConfig } from "../../config/load.ts";
 import { settingsNotDefault } from "../../config/settings-not-default.ts";
 import { openDatabase } from "../../store/database.ts";
 import { startEmbedded } from "../../store/embedded.ts";
 import type { Drill, DrillEvent, DrillOptions, DrillReport } from "../drill.ts";
 import { runCommand, type ServerProcess, startServer } from "../processes.ts";
-import { type Patience, until } from "../until.ts";
+import { until } from "../until.ts";
 import { type Cast, startCast } from "./cast.ts";
+import { followIncident } from "./follow.ts";
+import type { Played } from "./played.ts";
 import { explain, measureFrontPage } from "./reading.ts";
 import { reportOf } from "./report.ts";
 import { type Act, type Story, tellStory, type Variant, variants } from "./story.ts";
@@ -26,22 +28,6 @@ export const september: Drill = {
   variants,
   run,
 };
-
-/** What happened, as the drill saw it. */
-export interface Played {
-  readonly story: Story;
-  readonly world: SeptemberWorld;
-  readonly client: Client;
-  readonly timeline: readonly DrillEvent[];
-  /** By act of the story. */
-  readonly commits: readonly string[];
-  readonly injectedAt: Date;
-  readonly messages: readonly string[];
-  readonly incident: Incident | null;
-  readonly settings: { readonly mode: string; readonly notDefault: readonly string[] };
-  readonly explained: { readonly before: string; readonly broken: string; readonly after: string };
-  readonly frontPageMs: { readonly before: number; readonly after: number };
-}
 
 async function run(options: DrillOptions): Promise<DrillReport> {
   const folder = options.keep ?? (await mkdtemp(join(tmpdir(), "lastgood-september-")));
@@ -64,7 +50,9 @@ async function run(options: DrillOptions): Promise<DrillReport> {
   const client = createClient(server);
   const cast = await startCast(client, server.url, world, story);
   stage.defer(() => cast.end());
-  return await reportOf(await play(options, { told, story, world, client, cast, settings }));
+  const signal = AbortSignal.any([options.signal, server.ended]);
+  const playing = { ...options, signal };
+  return await reportOf(await play(playing, { told, story, world, client, cast, settings }));
 }
 
 interface Stage {
@@ -94,7 +82,7 @@ async function play(
   });
   told("drill", "the index is gone in production");
   const messages = await schedulePosts(client, story, told);
-  const incident = await recovered(client, told, { withinMs: patienceMs, signal });
+  const { incident, ending } = await followIncident(client, told, { withinMs: patienceMs, signal });
   return {
     story,
     world,
@@ -104,6 +92,7 @@ async function play(
     injectedAt,
     messages,
     incident,
+    ending,
     settings,
     explained: { before: before.explained, broken, after: await explain(world.databaseUrl) },
     frontPageMs: { before: before.ms, after: await measureFrontPage(world) },
@@ -151,6 +140,7 @@ async function serves(client: Client, commit: string): Promise<true | null> {
   return service.revision === commit ? true : null;
 }
 
+const recoveredMsMax = 150_000;
 const baselineSamples = 60;
 
 async function baseline(client: Client): Promise<true | null> {
@@ -183,38 +173,6 @@ async function schedulePosts(
   }
   told("scheduler", `asked marketing to publish ${ids.length} posts`);
   return ids;
-}
-
-const recoveredMsMax = 150_000;
-
-/** Follows the incident to its end, telling what happens in it as it happens. Null: there never was one. */
-async function recovered(
-  client: Client,
-  told: Narrator,
-  patience: Patience,
-): Promise<Incident | null> {
-  const seen = new Set<string>();
-  const look = async (): Promise<Incident | null> => {
-    const { incidents } = await client.incidents({ state: "all" });
-    const first = incidents.at(-1);
-    if (first === undefined) return null;
-    const incident = await client.incident(first.id);
-    for (const { at, actor, event, text } of incident.timeline) {
-      if (seen.has(`${at}${event}${text}`)) continue;
-      seen.add(`${at}${event}${text}`);
-      told(actor, `${event}: ${text}`, at);
-    }
-    // Frozen: it waits for a person, and there is none in this story.
-    return incident.state === "closed" || incident.state === "frozen" ? incident : null;
-  };
-  try {
-    return await until("the incident to be closed", look, patience);
-  } catch (error) {
-    told("drill", String(error));
-    const { incidents } = await client.incidents({ state: "all" });
-    const first = incidents.at(-1);
-    return first === undefined ? null : await client.incident(first.id);
-  }
 }
 
 const productionNice = 10;

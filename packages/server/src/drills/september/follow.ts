@@ -1,0 +1,54 @@
+import type { Client, Incident } from "@lastgood/sdk";
+import { Fault } from "../../fault.ts";
+import type { Ending } from "../drill.ts";
+import { type Patience, until } from "../until.ts";
+
+export interface Followed {
+  /** Null: there never was one. */
+  readonly incident: Incident | null;
+  readonly ending: Ending;
+}
+
+/** Follows the incident to its end, telling what happens in it as it happens. */
+export async function followIncident(
+  client: Client,
+  told: (actor: string, event: string, at?: string) => void,
+  patience: Patience,
+): Promise<Followed> {
+  const seen = new Set<string>();
+  const look = async (): Promise<Followed | null> => {
+    const incident = await firstIncident(client);
+    if (incident === null) return null;
+    for (const { at, actor, event, text } of incident.timeline) {
+      if (seen.has(`${at}${event}${text}`)) continue;
+      seen.add(`${at}${event}${text}`);
+      told(actor, `${event}: ${text}`, at);
+    }
+    if (incident.state === "closed") return { incident, ending: "closed" };
+    return (await waitsForPerson(client, incident))
+      ? { incident, ending: "waits-for-person" }
+      : null;
+  };
+  try {
+    return await until("the incident to be closed", look, patience);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "timed_out") throw error;
+    patience.signal.throwIfAborted();
+    told("drill", String(error));
+    return { incident: await firstIncident(client), ending: "unfinished" };
+  }
+}
+
+async function firstIncident(client: Client): Promise<Incident | null> {
+  const { incidents } = await client.incidents({ state: "all" });
+  const first = incidents.at(-1);
+  return first === undefined ? null : await client.incident(first.id);
+}
+
+/** There is no person in this story: what stopped for one, or lacks a check that only one can waive, is over. */
+async function waitsForPerson(client: Client, { id, ...incident }: Incident): Promise<boolean> {
+  if (incident.state === "frozen") return true;
+  if (incident.state !== "resumed" || incident.resumedAt === null) return false;
+  const { check, writtenAt } = await client.postMortem(id);
+  return writtenAt > incident.resumedAt && check?.accepted !== true;
+}
