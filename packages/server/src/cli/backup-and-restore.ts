@@ -8,7 +8,7 @@ import type { Manifest } from "../store/backup-format.ts";
 import { readMigrations } from "../store/migrate.ts";
 import { type ChainVerifier, checkBackup, restore } from "../store/restore.ts";
 import { openBareStore } from "../store/store.ts";
-import type { StorePlace } from "./commands/backup.ts";
+import type { StorePlace } from "./store-place.ts";
 
 /** Every kind of chain that a database of ours may hold. */
 const verifiers: readonly ChainVerifier[] = [verifyAllChains];

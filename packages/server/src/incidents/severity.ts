@@ -1,5 +1,4 @@
 import type { Severity } from "@lastgood/sdk";
-import type { Symptom } from "./incident.ts";
 
 const ranks: Readonly<Record<Severity, number>> = { low: 0, high: 1, critical: 2 };
 
@@ -10,7 +9,11 @@ export function graver(one: Severity, other: Severity): Severity {
 
 /** What the rules say, raised by impact: two customer-facing services failing are never low. */
 export function severityOf(
-  symptoms: readonly Pick<Symptom, "service" | "severity" | "customerFacing">[],
+  symptoms: readonly {
+    readonly service: string;
+    readonly severity: Severity;
+    readonly customerFacing: boolean;
+  }[],
 ): Severity {
   const said = symptoms.map((each) => each.severity).reduce(graver, "low");
   const facing = new Set(

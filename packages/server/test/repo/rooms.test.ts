@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 
@@ -70,6 +70,48 @@ test("every room of the table exists, and allows nothing that nobody uses", () =
   );
   assert.deepEqual(stale, []);
 });
+
+test("no file imports itself by way of others", () => {
+  const packages = readdirSync(join(root, "packages"));
+  const files = packages.flatMap((name) => {
+    const folder = join(root, "packages", name, "src");
+    if (!existsSync(folder)) return [];
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.tsx?$/.test(file))
+      .map((file) => join(folder, file));
+  });
+  assert.ok(files.length > 200, `${files.length} files were found`);
+  const imports = new Map(files.map((file) => [file, importsOf(file)]));
+  const cycles = files
+    .map((file) => cycleThrough(imports, file))
+    .filter((cycle) => cycle !== null)
+    .map((cycle) => cycle.map((file) => relative(root, file)));
+  assert.deepEqual(cycles, []);
+});
+
+/** Of values and of types alike: what reads one file must not need all of them. */
+function importsOf(file: string): readonly string[] {
+  const found = readFileSync(file, "utf8").matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
+  return [...found].map(([, path = ""]) => resolve(dirname(file), path));
+}
+
+/** A shortest way from the file back to it. */
+function cycleThrough(
+  imports: ReadonlyMap<string, readonly string[]>,
+  file: string,
+): readonly string[] | null {
+  const seen = new Set<string>();
+  const paths: (readonly string[])[] = [[file]];
+  for (const path of paths) {
+    for (const next of imports.get(path.at(-1) ?? "") ?? []) {
+      if (next === file) return [...path, file];
+      if (seen.has(next)) continue;
+      seen.add(next);
+      paths.push([...path, next]);
+    }
+  }
+  return null;
+}
 
 test("pure files import no I/O", () => {
   const io =

@@ -1,13 +1,8 @@
 import type { Command } from "commander";
 import type { GlobalOptions } from "../command.ts";
 import { defaultHome } from "../connect.ts";
+import type { StorePlace } from "../store-place.ts";
 import { createTerminal, type Terminal } from "../terminal.ts";
-
-/** Where the database is, for commands that work on it without a server between. */
-export interface StorePlace {
-  readonly home: string;
-  readonly databaseUrl: string | null;
-}
 
 export function backupCommands(program: Command): void {
   program

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../duration.ts";
 import type { ComposeService } from "./compose.ts";
 import type { ServiceFacts, SourceFacts } from "./facts.ts";
-import type { Guess, Note, Settings } from "./guess.ts";
+import type { Guess, Note, Settings } from "./guessed.ts";
 import { asName } from "./names.ts";
 
 /** What one service probably is: how it is reached, run, probed and rerun. */

@@ -5,21 +5,8 @@
 import type { ComposeService } from "./compose.ts";
 import type { FolderFacts, RepositoryFacts } from "./facts.ts";
 import { guessService } from "./guess-service.ts";
+import type { Guess, Note, Settings } from "./guessed.ts";
 import { agentNameOf, asName, looksLikeAgent } from "./names.ts";
-
-/** A value of lastgood.yaml as plain data. */
-export type Settings = Record<string, unknown>;
-
-/** A remark above one setting. */
-export interface Note {
-  readonly path: readonly string[];
-  readonly says: string;
-}
-
-export interface Guess {
-  readonly settings: Settings;
-  readonly notes: readonly Note[];
-}
 
 export function guess(facts: FolderFacts): Guess {
   const notes: Note[] = [];

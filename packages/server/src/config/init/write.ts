@@ -1,7 +1,7 @@
 /** A guess as the text of a lastgood.yaml: every reason as a comment above what it is the reason for. */
 import { Document, isMap, isScalar, type YAMLMap } from "yaml";
 import { schemaUrl } from "../json-schema.ts";
-import type { Guess, Note } from "./guess.ts";
+import type { Guess, Note } from "./guessed.ts";
 
 const sections: Readonly<Record<string, string>> = {
   mode: [
