@@ -15,7 +15,7 @@ import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
 import { startAnnouncing } from "./fleet/announce-loop.ts";
 import { createFleet, type Fleet } from "./fleet/create-fleet.ts";
-import { createDeployGate } from "./fleet/deploy-gate.ts";
+import { createDeployGate, createHeldBack } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { startTellingResponders } from "./fleet/responder-loop.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
@@ -223,7 +223,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => tasks.stop());
   const effects = createEffects(ground);
   closing.add(() => effects.stop());
-  const code = await createCode(ground);
+  const code = await createCode({ ...ground, heldBack: createHeldBack(ground.db) });
   closing.add(() => code.stop());
   const { mirrors } = code;
   const environment = process.env;

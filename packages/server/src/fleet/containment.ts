@@ -8,11 +8,17 @@ export interface Containment {
   readonly because: string;
 }
 
-/** A commit as the gate needs it: who made it, and when Lastgood first saw it. */
+/** A commit as the gate needs it: who made it, and when Lastgood first saw it; null where it has not yet. */
 export interface PushedCommit {
   readonly id: string;
   readonly agent: string;
-  readonly seenAt: Date;
+  readonly seenAt: Date | null;
+}
+
+/** A commit that must not go live yet. */
+export interface HeldCommit {
+  readonly commit: string;
+  readonly because: string;
 }
 
 /** Whether commits may go live. `deployable` is the newest of them that may; null for none. */
@@ -20,23 +26,40 @@ export type Admission =
   | { readonly ok: true }
   | { readonly ok: false; readonly because: string; readonly deployable: string | null };
 
-/** Commits oldest first. The first that a contained hand pushed holds itself and all after it. */
+/** Commits oldest first. The first that is held back holds all after it as well. */
 export function admit(
   commits: readonly PushedCommit[],
   containments: readonly Containment[],
 ): Admission {
-  for (const [index, commit] of commits.entries()) {
-    const held = containments.find(
-      ({ agent, since }) => agent === commit.agent && commit.seenAt >= since,
-    );
-    if (held === undefined) continue;
-    return {
-      ok: false,
-      because: `${commit.id.slice(0, 7)} was pushed by ${held.agent}, which is contained: ${held.because}`,
-      deployable: commits[index - 1]?.id ?? null,
-    };
-  }
-  return { ok: true };
+  const [first] = heldBack(commits, containments);
+  if (first === undefined) return { ok: true };
+  const at = commits.findIndex(({ id }) => id === first.commit);
+  return { ok: false, because: first.because, deployable: commits[at - 1]?.id ?? null };
+}
+
+/**
+ * Those of the commits, oldest first, that a contained hand pushed since it was contained; and, while any
+ * hand is contained, the newest that the ledger does not know yet: they may be its own.
+ */
+export function heldBack(
+  commits: readonly PushedCommit[],
+  containments: readonly Containment[],
+): readonly HeldCommit[] {
+  const [any] = containments;
+  if (any === undefined) return [];
+  const lastKnown = commits.findLastIndex(({ seenAt }) => seenAt !== null);
+  return commits.flatMap(({ id, agent, seenAt }, index) => {
+    const short = id.slice(0, 7);
+    if (seenAt === null) {
+      // What is older than a known one was there before Lastgood looked, and is nobody's.
+      const because = `${short} is not in the ledger yet, and ${any.agent} is contained: ${any.because}`;
+      return index > lastKnown ? [{ commit: id, because }] : [];
+    }
+    const held = containments.find((each) => each.agent === agent && seenAt >= each.since);
+    if (held === undefined) return [];
+    const because = `${short} was pushed by ${held.agent}, which is contained: ${held.because}`;
+    return [{ commit: id, because }];
+  });
 }
 
 /** Of two answers about the same commits (oldest first), the one that lets fewer of them go live. */

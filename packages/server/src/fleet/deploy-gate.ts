@@ -1,5 +1,12 @@
 import type { Db } from "../store/database.ts";
-import { type Admission, admit, type PushedCommit, stricter } from "./containment.ts";
+import {
+  type Admission,
+  admit,
+  type HeldCommit,
+  heldBack,
+  type PushedCommit,
+  stricter,
+} from "./containment.ts";
 import { containmentsInForce } from "./fleet-store.ts";
 
 /** Asked before anything of a repository goes live. Commits oldest first, the last one to be served. */
@@ -18,14 +25,32 @@ export function createDeployGate(db: Db, others: MayDeploy): MayDeploy {
   };
 }
 
-/** In the order given; a commit that the ledger does not know yet is nobody's. */
+/** Of the commits, oldest first, those that must not go live with a revert. */
+export type HeldBack = (
+  repository: string,
+  commits: readonly string[],
+) => Promise<readonly HeldCommit[]>;
+
+/** The gate's question for what a recovery serves: what is live all the same is held back no more. */
+export function createHeldBack(db: Db): HeldBack {
+  return async (repository, commits) => {
+    const containments = await containmentsInForce(db);
+    if (containments.length === 0) return [];
+    const pushed = await pushedCommits(db, repository, commits);
+    const live = new Set(pushed.filter((each) => each.live).map(({ id }) => id));
+    return heldBack(pushed, containments).filter(({ commit }) => !live.has(commit));
+  };
+}
+
+/** In the order given. */
 async function pushedCommits(
   db: Db,
   repository: string,
   commits: readonly string[],
-): Promise<readonly PushedCommit[]> {
-  return await db<PushedCommit[]>`
-    select wanted.id, coalesce(c.agent, '') as agent, coalesce(c.at, 'epoch') as "seenAt"
+): Promise<readonly (PushedCommit & { readonly live: boolean })[]> {
+  return await db<(PushedCommit & { live: boolean })[]>`
+    select wanted.id, coalesce(c.agent, '') as agent, c.at as "seenAt",
+           exists (select from exposures e where e.change_id = c.id) as live
     from unnest(${[...commits]}::text[]) with ordinality as wanted (id, place)
     left join changes c on c.layer = 'code' and c.kind = 'commit'
       and c.target = ${repository} and c.to_ref = wanted.id

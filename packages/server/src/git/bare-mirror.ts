@@ -22,7 +22,14 @@ import {
 import { readFile } from "./read-file.ts";
 import { isObjectId, type MirrorSource, type Remote, requireObjectId } from "./remote.ts";
 import { createRemoteSide, type RemoteSide } from "./remote-side.ts";
-import { computeRevert, type Revert, type RevertRequest, treeOf } from "./revert.ts";
+import {
+  commitJoin,
+  computeRevert,
+  type Join,
+  type Revert,
+  type RevertRequest,
+  treeOf,
+} from "./revert.ts";
 
 /** What the code layer may do beyond reading: compute reverts, and push. */
 export interface CodeMirror extends Mirror, Omit<RemoteSide, "fetch" | "tip"> {
@@ -42,6 +49,8 @@ export interface CodeMirror extends Mirror, Omit<RemoteSide, "fetch" | "tip"> {
   patchIdBetween(from: string, to: string): Promise<string | null>;
   /** A revert that is not kept: the same request gives the same id. */
   computeRevert(request: RevertRequest, signal: AbortSignal): Promise<Revert>;
+  /** A merge of ours that is not kept, likewise. */
+  commitJoin(join: Join, signal: AbortSignal): Promise<string>;
   /** Keeps a commit of ours against collection. */
   keep(kind: "plans" | "dropped", commit: string): Promise<void>;
   /** Packs what has gathered, and forgets plans from before `plannedBefore`; they can be made again. */
@@ -134,6 +143,7 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     pathsBetween: (from, to) => pathsBetween(git, from, to, own),
     patchIdBetween: (from, to) => patchIdBetween(git, from, to, own),
     computeRevert: (request, signal) => computeRevert(git, request, { ...own, signal }),
+    commitJoin: (join, signal) => commitJoin(git, join, { ...own, signal }),
     async keep(kind, commit) {
       requireObjectId(commit);
       await git.run(["update-ref", `refs/lastgood/${kind}/${commit}`, commit], own);

@@ -67,6 +67,25 @@ export async function computeRevert(
   return { kind: "reverted", commit, tree: current.tree, reverted, empty };
 }
 
+export interface Join {
+  /** What the branch is at, and the revert that goes in under it. */
+  readonly tip: string;
+  readonly revert: string;
+  readonly tree: string;
+  readonly message: string;
+  readonly at: Date;
+}
+
+/** Writes the merge of a tip and a revert of its past, with the tree that is given; returns its id. */
+export async function commitJoin(
+  git: Git,
+  { tip, revert, tree, message, at }: Join,
+  options: GitOptions,
+): Promise<string> {
+  const args = ["commit-tree", "-F", "-", "-p", tip, "-p", revert, "--end-of-options", tree];
+  return await git.text(args, { ...options, env: identity(at), stdin: message });
+}
+
 export async function treeOf(git: Git, commit: string, options: GitOptions): Promise<string> {
   return await git.text(["rev-parse", "--verify", "--end-of-options", `${commit}^{tree}`], options);
 }

@@ -19,6 +19,11 @@ export interface Actions {
     /** Newest first. */
     commits: readonly string[];
     deliver: "push" | "branch";
+    /**
+     * Where the branch holds what must not go live yet: `from` lies under that, and what is pushed is the
+     * merge of the revert into the tip.
+     */
+    onto?: { tip: string; merge: string };
     /** Migrations that the commits added and that are applied: each has its own down. Newest first. */
     migrations?: readonly { id: string; path: string }[];
   };

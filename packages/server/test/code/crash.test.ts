@@ -50,6 +50,7 @@ for (const what of ["statement", "use of git"] as const) {
         repositories,
         watch,
         configuration,
+        heldBack: world.heldBack,
       };
       const dying = createCodeLayer({
         ...whole,

@@ -87,6 +87,7 @@ test("whoever subscribed is told of a push by itself, after the ledger knows it"
     log: pino({ level: "silent" }),
     home: `${world.folder}/watching`,
     configuration: { base: world.folder, current: () => config },
+    heldBack: async () => [],
   });
   try {
     const told: { tip: string; news: TipNews }[] = [];

@@ -7,6 +7,7 @@ import { pino } from "pino";
 import { type Config, configSchema } from "../../src/config/config.ts";
 import type { ChangeId, IncidentId } from "../../src/ids.ts";
 import { type Code, createCode } from "../../src/layers/code/code.ts";
+import type { HeldBack } from "../../src/layers/code/under-held.ts";
 import type { Plan, Step, Undo } from "../../src/layers/layer.ts";
 import type { Change } from "../../src/ledger/change.ts";
 import { findChanges } from "../../src/ledger/ledger-store.ts";
@@ -98,6 +99,8 @@ export interface CodeWorld extends AsyncDisposable {
   /** The only step of a plan. */
   stepOf(plan: Plan<"code">): Step<"code">;
   apply(step: Step<"code">, changeId?: ChangeId): Promise<ChangeId>;
+  /** What must not go live yet: a test says; by default nothing. */
+  heldBack: HeldBack;
   /** Another code room over the same database, with a home of its own: another machine. */
   another(): Promise<Code>;
 }
@@ -124,6 +127,7 @@ export async function startCodeWorld(
       log: pino({ level: "silent" }),
       home: join(folder, home),
       configuration: { base: folder, current: () => current },
+      heldBack: (...asked) => world.heldBack(...asked),
     });
   const code = await open("home");
   const opened = [code];
@@ -134,7 +138,8 @@ export async function startCodeWorld(
     if (found === undefined) throw new Error(`no change brought ${commit}`);
     return found;
   };
-  return {
+  const world: CodeWorld = {
+    heldBack: async () => [],
     folder,
     db: store.db,
     databaseUrl: store.url,
@@ -184,4 +189,5 @@ export async function startCodeWorld(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  return world;
 }

@@ -23,6 +23,17 @@ test("what a contained hand pushed before it was contained is deployed, what cam
   assert.equal(!answer.ok && answer.deployable, "b");
 });
 
+test("while a hand is contained, what the ledger does not know yet may be its own; history is not", () => {
+  const ancient = { id: "a", agent: "", seenAt: null };
+  const known = { id: "b", agent: "search", seenAt: since };
+  const fresh = { id: "c", agent: "", seenAt: null };
+  assert.deepEqual(admit([ancient, known, fresh], []), { ok: true });
+  const answer = admit([ancient, known, fresh], [contained]);
+  assert.equal(!answer.ok && answer.deployable, "b");
+  assert.match(answer.ok ? "" : answer.because, /not in the ledger yet/);
+  assert.deepEqual(admit([ancient, known], [contained]), { ok: true });
+});
+
 test("of several answers the one that lets fewer commits go live counts, whichever comes first", () => {
   const commits = ["a", "b", "c"];
   const answer = fc.oneof(

@@ -14,6 +14,7 @@ import type { Repositories } from "./repositories.ts";
 import { lockPosition } from "./repositories-store.ts";
 import { offeredBranch, type RevertPlanDeps } from "./revert-plan.ts";
 import { type ClaimedRevert, claimRevert, findReverts } from "./reverts-store.ts";
+import { restoreJoin } from "./under-held.ts";
 import type { Watch } from "./watch-loop.ts";
 
 export interface ApplyDeps extends RevertPlanDeps {
@@ -56,39 +57,39 @@ export async function applyRevert(
   await undoMigrations(deps, mirror, action, signal);
 }
 
-/** The planned commit is in our repository, or made there again from what was stored (L1). */
+/** What is pushed is in our repository, or made there again from what was stored (L1). */
 async function restoreRevert(
   { db }: ApplyDeps,
   mirror: CodeMirror,
   action: Revert,
   signal: AbortSignal,
 ): Promise<void> {
-  if (await mirror.has(action.to)) return;
+  const wanted = [action.to, ...(action.onto === undefined ? [] : [action.onto.merge])];
+  const here = async () => (await Promise.all(wanted.map(mirror.has))).every(Boolean);
+  if (await here()) return;
   await mirror.fetch(signal);
-  if (await mirror.has(action.to)) return;
+  if (await here()) return;
   const [planned] = await findReverts(db, action.repository, [action.to]);
   if (planned === undefined || !(await mirror.has(planned.from))) throw unknownRevert(action);
-  const made = await mirror.computeRevert(
-    {
-      tip: planned.from,
-      commits: planned.commits,
-      at: planned.datedAt,
-      message: () => planned.message,
-    },
-    signal,
-  );
+  const { from: tip, commits, datedAt: at, message } = planned;
+  const made = await mirror.computeRevert({ tip, commits, at, message: () => message }, signal);
   if (made.kind !== "reverted" || made.commit !== action.to) throw unknownRevert(action);
   await mirror.keep("plans", made.commit);
+  if (action.onto === undefined) return;
+  const wish = { tip: action.onto.tip, revert: made.commit, commits: made.reverted, at };
+  await restoreJoin(mirror, action.onto.merge, wish, signal);
 }
 
 async function pushRevert(mirror: CodeMirror, action: Revert, signal: AbortSignal): Promise<void> {
+  const { branch, from, to, onto } = action;
+  const move = onto === undefined ? { at: from, to } : { at: onto.tip, to: onto.merge };
   const tip = await mirror.fetch(signal);
-  if (tip === action.from) {
-    const pushed = await mirror.push(action.to, action.branch, action.from, signal);
+  if (tip === move.at) {
+    const pushed = await mirror.push(move.to, branch, move.at, signal);
     if (pushed === "pushed") return;
   }
   const now = await mirror.fetch(signal);
-  if (now !== null && (await mirror.isAncestor(action.to, now))) return;
+  if (now !== null && (await mirror.isAncestor(to, now))) return;
   throw stale(action, `is at ${now?.slice(0, 12) ?? "nothing"} now`);
 }
 
@@ -205,7 +206,7 @@ async function undoMigrations(
 function stale(action: Revert, how: string): Fault {
   return new Fault(
     "plan_stale",
-    `${action.branch} of ${action.repository} ${how}, and the revert was planned on ${action.from.slice(0, 12)}: plan again.`,
+    `${action.branch} of ${action.repository} ${how}, and the revert was planned on ${(action.onto?.tip ?? action.from).slice(0, 12)}: plan again.`,
     { context: { repository: action.repository, from: action.from } },
   );
 }

@@ -3,7 +3,8 @@
  *
  *   L1. The revert is a commit that exists, in our own repository alone, when the plan is made: what is
  *       applied is that very commit, and applying it again makes no other.
- *   L2. The branch moves from the planned tip to the revert and from nowhere else.
+ *   L2. The branch moves from the planned tip to the revert (or to its merge, where something waits on the
+ *       tip: under-held.ts) and from nowhere else.
  *   L3. The change under which the revert is recorded is fixed before the push, so that whoever sees the
  *       commit first records the same change.
  *   L4. What a revert takes back is barred before the push, so that bringing it again at once is seen;

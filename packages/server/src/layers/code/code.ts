@@ -8,6 +8,7 @@ import { saysBarred } from "./bar.ts";
 import { barredAmong } from "./bars-store.ts";
 import { createCodeLayer } from "./code-layer.ts";
 import { createRepositories, type Repositories } from "./repositories.ts";
+import type { HeldBack } from "./under-held.ts";
 import { createWatch, type Watch } from "./watch-loop.ts";
 
 export interface CodeDeps {
@@ -17,6 +18,8 @@ export interface CodeDeps {
   /** Mirrors live in its folder `repositories`. */
   readonly home: string;
   readonly configuration: Configuration;
+  /** What a revert must not bring live with it. */
+  readonly heldBack: HeldBack;
 }
 
 /** Whether commits may go live. `deployable` is the newest of them that may; null for none. */

@@ -6,6 +6,7 @@ import { Fault } from "../../fault.ts";
 import type { CodeMirror } from "../../git/bare-mirror.ts";
 import { branchCheckedOut } from "../../git/push.ts";
 import type { FullCommit } from "../../git/read-commits.ts";
+import type { Revert } from "../../git/revert.ts";
 import type { Change } from "../../ledger/change.ts";
 import type { Db } from "../../store/database.ts";
 import { emptyPlan, type Plan, untouched } from "../layer.ts";
@@ -17,10 +18,12 @@ import { recordedAmong, whenRewritten } from "./repositories-store.ts";
 import { oneLine, revertDate, revertMessage } from "./revert-message.ts";
 import { newestFirst } from "./revert-order.ts";
 import { insertRevert } from "./reverts-store.ts";
+import { baseOf, type HeldBack, type HeldCommit, joinOnto } from "./under-held.ts";
 
 export interface RevertPlanDeps {
   readonly db: Db;
   readonly configuration: Configuration;
+  readonly heldBack: HeldBack;
 }
 
 export interface RevertWish {
@@ -48,14 +51,17 @@ export async function planRevert(
   await requireOnBranch(deps.db, mirror, repository, tip, wish.commits);
   await requirePushable(mirror, repository);
   const wanted = await newestFirst(deps.db, mirror, tip, wish.commits);
+  const base = await baseOf(mirror, deps.heldBack, tip, wanted);
+  if (base.kind === "none") {
+    return { ...emptyPlan, conflicts: [`${repository.name}: ${base.because}`] };
+  }
+  const from = base.kind === "tip" ? tip : base.commit;
   const commits = await mirror.readCommits(wanted, signal);
-  const [tipCommit] = await mirror.readCommits([tip], signal);
-  if (tipCommit === undefined) throw new Error(`git said nothing of the tip ${tip}`);
-  const datedAt = revertDate(wish.since, tipCommit);
+  const datedAt = revertDate(wish.since, await mirror.commit(from));
   let message = "";
   const revert = await mirror.computeRevert(
     {
-      tip,
+      tip: from,
       commits: wanted,
       at: datedAt,
       message: (reverted) => {
@@ -68,10 +74,15 @@ export async function planRevert(
   );
   if (revert.kind === "nothing") throw nothingToRevert(repository, commits);
   if (revert.kind === "conflicts") {
-    return await conflicting(deps, mirror, repository, tip, revert.commit, revert.files);
+    return await conflicting(deps, mirror, repository, from, revert.commit, revert.files);
   }
-  const migrations = await migrationsOf(deps, mirror, repository, tip, revert.commit);
+  const migrations = await migrationsOf(deps, mirror, repository, from, revert.commit);
   if (migrations.kind === "blocked") return { ...emptyPlan, conflicts: migrations.because };
+  const under = await underHeld(mirror, repository, base, { tip, revert, at: datedAt }, signal);
+  if (under !== null && "conflicts" in under) {
+    const { commit, files } = under.conflicts;
+    return await conflicting(deps, mirror, repository, tip, commit, files);
+  }
   await mirror.keep("plans", revert.commit);
   const taken = commits.filter(({ id }) => revert.reverted.includes(id));
   const recorded = await recordedAmong(deps.db, repository.name, revert.reverted);
@@ -79,7 +90,7 @@ export async function planRevert(
     repository: repository.name,
     commit: revert.commit,
     branch: repository.branch,
-    from: tip,
+    from,
     commits: revert.reverted,
     message,
     datedAt,
@@ -88,24 +99,53 @@ export async function planRevert(
     reverts: [...recorded.values()].map(({ change }) => change),
     deliver: repository.deliver,
   });
-  return planOf(deps, repository, tip, revert.commit, taken, migrations);
+  return planOf(deps, repository, { from, to: revert.commit, under, taken, migrations });
+}
+
+/** What waits on top of the revert, and the merge that is pushed for it. */
+interface Under {
+  readonly tip: string;
+  readonly merge: string;
+  readonly held: readonly HeldCommit[];
+}
+
+/** Null where the revert is itself the new tip, or is merged by whoever accepts it. */
+async function underHeld(
+  mirror: CodeMirror,
+  { deliver }: Repository,
+  base: Awaited<ReturnType<typeof baseOf>>,
+  { tip, revert, at }: { tip: string; revert: Extract<Revert, { kind: "reverted" }>; at: Date },
+  signal: AbortSignal,
+): Promise<Under | { readonly conflicts: { commit: string; files: readonly string[] } } | null> {
+  if (base.kind !== "under" || deliver === "branch") return null;
+  const wish = { tip, revert: revert.commit, commits: revert.reverted, at };
+  const joined = await joinOnto(mirror, wish, signal);
+  if (joined.kind === "conflicts") return { conflicts: joined };
+  await mirror.keep("plans", joined.merge);
+  return { tip, merge: joined.merge, held: base.held };
+}
+
+interface Made {
+  readonly from: string;
+  readonly to: string;
+  readonly under: Under | null;
+  readonly taken: readonly FullCommit[];
+  readonly migrations: MigrationPlan;
 }
 
 function planOf(
   { configuration }: RevertPlanDeps,
   repository: Repository,
-  from: string,
-  to: string,
-  taken: readonly FullCommit[],
-  migrations: MigrationPlan,
+  { from, to, under, taken, migrations }: Made,
 ): Plan<"code"> {
   const { agents } = configuration.current();
   const { name, branch, deliver } = repository;
   const downs = migrations.kind === "down" ? migrations.migrations : [];
   const list = taken.map((commit) => titleOf(commit, agentOf(commit, agents))).join("; ");
+  const waits = under?.held.map(({ because }) => because).join("; ");
   const says =
     deliver === "push"
-      ? `revert on ${branch} of ${name}: ${list}`
+      ? `revert on ${branch} of ${name}: ${list}${waits === undefined ? "" : ` (kept on the branch, and not served yet: ${waits})`}`
       : `offer as ${offeredBranch(to)} of ${name}, to be merged into ${branch}, the revert of: ${list}`;
   return {
     steps: [
@@ -120,6 +160,7 @@ function planOf(
           to,
           commits: taken.map(({ id }) => id),
           deliver,
+          ...(under === null ? {} : { onto: { tip: under.tip, merge: under.merge } }),
           ...(downs.length === 0 ? {} : { migrations: downs }),
         },
         says,
