@@ -313,6 +313,7 @@ async function openResponse(
       const taken = await incidents.takenBy(plan.steps.flatMap(thingsOf));
       return taken === null ? null : `${taken.by} took ${taken.incident}`;
     },
+    contradicted: (contradiction) => incidents.reportContradiction(contradiction),
     afterCrash: configuration.current().afterCrash,
     ...(seams.reached === undefined ? {} : { reached: seams.reached }),
   });

@@ -57,6 +57,6 @@ export async function openForPerson(
 }
 
 export async function findForPerson(tx: Tx, signature: string): Promise<Stored | null> {
-  const open = await incidentsIn(tx, ["frozen", "taken", "handed-back"]);
+  const open = await incidentsIn(tx, ["frozen", "taken", "handed-back", "mended"]);
   return open.find(({ incident }) => incident.signature === signature) ?? null;
 }

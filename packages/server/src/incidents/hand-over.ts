@@ -3,10 +3,11 @@
  */
 import { Fault, faults } from "../fault.ts";
 import type { IncidentId } from "../ids.ts";
+import type { Query } from "../store/database.ts";
 import type { ConcludeDeps } from "./conclude.ts";
 import { readFreeze } from "./freeze.ts";
 import { beginInvestigation, type Decided, freezeIncident } from "./incident.ts";
-import type { Stored } from "./incident-store.ts";
+import { isOpenAgain, requireIncident, type Stored } from "./incident-store.ts";
 import { callPerson, type MoveDeps, moveFresh, ownName } from "./moves.ts";
 import { takenBy, thingsOf } from "./taken.ts";
 import { decisionCount } from "./triage-store.ts";
@@ -65,16 +66,25 @@ async function notRun(deps: ConcludeDeps, incident: Decided, error: unknown): Pr
     );
     return;
   }
-  await stopForPerson(deps, incident.id, message, true);
+  await stopForPerson(deps, incident.id, message, "always");
 }
 
-/** Freezes the incident where it stands and calls a person. */
+/** Freezes the incident where it stands and calls a person; `no`: one is called for it already. */
 export async function stopForPerson(
   deps: MoveDeps,
   id: IncidentId,
   because: string,
-  always = false,
+  page: "always" | "once" | "no" = "once",
 ): Promise<void> {
+  const { db } = deps;
+  const call = async (tx: Query, stored: Stored) => {
+    if (page !== "no") await callPerson(tx, deps, stored, because, { always: page === "always" });
+  };
+  const { state, signature } = (await requireIncident(db, id)).incident;
+  if (state === "verified" && (await isOpenAgain(db, signature))) {
+    // The same went bad anew, and that incident is the one to take.
+    return await db.begin(async (tx) => call(tx, await requireIncident(tx, id)));
+  }
   await moveFresh(
     deps,
     id,
@@ -85,6 +95,8 @@ export async function stopForPerson(
         case "decided":
         case "contained":
         case "restored":
+        // Proven, but what was held or had failed did not come back.
+        case "verified":
         case "mended":
           return {
             next: freezeIncident(incident, because),
@@ -94,8 +106,6 @@ export async function stopForPerson(
           return null;
       }
     },
-    async (tx, moved) => {
-      await callPerson(tx, deps, moved, because, { always });
-    },
+    call,
   );
 }

@@ -4,9 +4,10 @@
  *     opened, handed-back, investigating ─> investigate (one holder per incident) ─> decide ─> hand over
  *     decided                             ─> hand over until the recovery has begun; look again in a while
  *     contained, restored, mended         ─> catch up with the recovery
- *     verified, resumed                   ─> write up, then close
+ *     verified, resumed                   ─> catch up with the recovery; write up, then close
  *     quiet and nobody to blame           ─> subsided
  *     high, and not contained in time     ─> call a person
+ *     what was put back is moved away     ─> a contradiction, which is an incident of its own
  *
  *   L1. Every turn reads where things stand: whatever a killed process left is taken up here.
  *   L2. An investigation holds the lease `incident:<id>`; a decision carries it.
@@ -17,6 +18,7 @@ import type { IncidentId } from "../ids.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
+import { watchContradictions } from "./contradiction.ts";
 import { handOver } from "./hand-over.ts";
 import { beginInvestigation, close, type Incident, isForPerson, recoveryOf } from "./incident.ts";
 import {
@@ -91,8 +93,12 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
       });
     }
     for (const stored of await incidentsIn(db, ["verified", "resumed"])) {
-      begin(`write up ${stored.incident.id}`, signal, () => writeUp(deps, stored, written));
+      begin(`write up ${stored.incident.id}`, signal, async () => {
+        await follow(deps, stored);
+        await writeUp(deps, stored, written);
+      });
     }
+    begin("contradictions", signal, () => watchContradictions(deps));
     for (const stored of await pagesDue(db, deps.world.now())) await escalate(deps, stored);
   }
 

@@ -94,6 +94,14 @@ export async function isAnyOpen(db: Query): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** Whether an incident of this signature is open that was not verified yet: there is at most one. */
+export async function isOpenAgain(db: Query, signature: string): Promise<boolean> {
+  const rows = await db`
+    select 1 from incidents
+    where signature = ${signature} and state not in ('verified', 'resumed', 'closed')`;
+  return rows.length > 0;
+}
+
 /** High incidents that were to be contained by now. */
 export async function pagesDue(db: Query, now: Date): Promise<readonly Stored[]> {
   const rows = await db<Row[]>`

@@ -2,9 +2,10 @@
  * An incident: something a rule says is wrong, until it is put right and written up.
  *
  *     opened ──> investigating ──> decided ──> contained ──> restored ──> verified ──> resumed ──> closed
- *        ^         ^    │            │  ^            │            │          ^                       ^
- *   (verdict)      │    v            v  │            v            v          │                       │
- *                  └── frozen <──────┘  │         (failed: frozen)        mended <── taken           │
+ *        ^         ^    │            │  ^            │            │        ^    │                    ^
+ *   (verdict)      │    v            v  │            v            v        │    v                    │
+ *                  └── frozen <──────┘  │        (its recovery failed: frozen)                      │
+ *                                       │                               mended <── taken            │
  *            handed-back <── taken ─────┘                                  (done)      ^             │
  *                                                                      every open state┘   dismissed ┘
  *
@@ -176,7 +177,7 @@ export function decide(
 
 /** Nothing moves until a person decides. */
 export function freezeIncident(
-  incident: Opened | Investigating | Decided | Contained | Restored | Mended,
+  incident: Opened | Investigating | Decided | Contained | Restored | Verified | Mended,
   because: string,
 ): Frozen {
   return {

@@ -1,5 +1,5 @@
 /** What this room needs of its neighbours, and no more. */
-import type { ChangeId, IncidentId } from "../ids.ts";
+import type { IncidentId } from "../ids.ts";
 import type { Verdict } from "../signals/verdict.ts";
 
 export interface SignalSource {
@@ -48,15 +48,5 @@ export interface Barred {
   readonly agent: string;
   /** The incident whose recovery took it back. */
   readonly incident: IncidentId | null;
-  readonly because: string;
-}
-
-/** Two actors pull one target in opposite directions. */
-export interface Contradiction {
-  /** `layer:thing`, such as `runtime:content-api`. */
-  readonly target: string;
-  readonly service: string | null;
-  readonly actors: readonly [string, string, ...string[]];
-  readonly changes: readonly ChangeId[];
   readonly because: string;
 }

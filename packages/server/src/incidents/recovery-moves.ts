@@ -15,7 +15,8 @@ export async function followRecovery(deps: MoveDeps, event: RecoveryEvent): Prom
   const { incident: id, kind, recovery } = event;
   if (id === null) return;
   if (kind === "failed") {
-    await stopForPerson(deps, id, `recovery ${recovery} failed: ${event.says}`, true);
+    const because = `recovery ${recovery} failed: ${event.says}`;
+    await stopForPerson(deps, id, because, event.calledFor === undefined ? "always" : "no");
     return;
   }
   await moveFresh(

@@ -5,6 +5,7 @@ import type { RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
+import { type Contradiction, contradictionOf } from "./contradiction.ts";
 import type { Planner } from "./planner.ts";
 import type { Recoveries, Recovery, RecoveryListener } from "./recovery.ts";
 import { type RecoveryLoopDeps, startRecoveryLoop } from "./recovery-loop.ts";
@@ -17,7 +18,10 @@ import {
 } from "./recovery-store.ts";
 
 export interface RecoveriesDeps
-  extends Pick<RecoveryLoopDeps, "layers" | "capture" | "resumed" | "heldBecause" | "reached"> {
+  extends Pick<
+    RecoveryLoopDeps,
+    "layers" | "capture" | "resumed" | "heldBecause" | "contradicted" | "reached"
+  > {
   readonly db: Db;
   readonly world: World;
   readonly log: Logger;
@@ -50,21 +54,35 @@ export async function createRecoveries(deps: RecoveriesDeps) {
       );
     }
     const at = world.now();
-    await db.begin(async (tx) => {
-      if (approve) await addApproval(tx, id, actor);
-      await beginRecovery(tx, id, { actor, at, from });
-      if (recovery.incident === null) return;
-      const event = approve ? "recovery.approved" : "recovery.started";
-      const text = `${actor} ${approve ? "approved" : "started"} ${id}`;
-      await recordEvent(tx, recovery.incident, {
-        at,
-        actor,
-        event,
-        text,
-        details: { recovery: id },
+    try {
+      await db.begin(async (tx) => {
+        if (approve) await addApproval(tx, id, actor);
+        await beginRecovery(tx, id, { actor, at, from });
+        if (recovery.incident === null) return;
+        const event = approve ? "recovery.approved" : "recovery.started";
+        const text = `${actor} ${approve ? "approved" : "started"} ${id}`;
+        const told = { at, actor, event, text, details: { recovery: id } };
+        await recordEvent(tx, recovery.incident, told);
       });
-    });
+    } catch (error) {
+      const contradiction = await refusedFor(error, recovery, actor);
+      if (contradiction !== null) await deps.contradicted(contradiction);
+      throw error;
+    }
     loop.wake();
+  }
+
+  /** What the one that is under way says against the one that was refused for it. */
+  async function refusedFor(
+    error: unknown,
+    recovery: Recovery,
+    actor: string,
+  ): Promise<Contradiction | null> {
+    if (!(error instanceof Fault) || error.code !== "target_busy") return null;
+    const other = await findRecovery(db, `${error.context.recovery}` as RecoveryId);
+    if (other === null) return null;
+    const first = { recovery: other, actor: other.runBy ?? other.plannedBy };
+    return contradictionOf(first, { recovery, actor });
   }
 
   const recoveries: Recoveries = {

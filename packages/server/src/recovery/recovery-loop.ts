@@ -5,16 +5,19 @@
  *   Q2. What one runner leaves, the next finds within the lease's time.
  */
 import type { Logger } from "pino";
-import type { RecoveryId } from "../ids.ts";
+import { Fault, faults } from "../fault.ts";
+import type { IncidentId, RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
+import type { Contradiction } from "./contradiction.ts";
 import { phasesEnded } from "./phases.ts";
 import { asHarmless } from "./plan.ts";
 import type { Planner } from "./planner.ts";
 import type { JournalStep, Recovery, RecoveryEvent, RecoveryListener } from "./recovery.ts";
 import {
   beginRecovery,
+  deployedBySomebody,
   moveRecovery,
   recoveriesUnderWay,
   replanCount,
@@ -31,6 +34,8 @@ export interface RecoveryLoopDeps extends Omit<RunnerDeps, "progressed"> {
   readonly told: RecoveryListener;
   /** Waits, within bounds, until what was interrupted goes on; returns what was seen. */
   resumed(recovery: Recovery, signal: AbortSignal): Promise<string>;
+  /** Calls a person, once, and returns the incident that it is. */
+  contradicted(contradiction: Contradiction): Promise<IncidentId>;
 }
 
 const leaseMs = 5_000;
@@ -103,17 +108,18 @@ async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome
 async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
   const { db, world } = deps;
   const before = await requireRecovery(db, id);
-  const tooOften = (await replanCount(db, id)) >= replansMax;
-  const again = tooOften ? null : await planInPlaceOf(deps, before);
-  if (again === null || !asHarmless(before.plan, again.plan)) {
-    const why =
-      again === null
-        ? `the world moved ${replansMax} times under the plan: ${because}`
-        : `the world moved, and the new plan ${again.id} costs more: approve it with \`lastgood approve ${again.id}\``;
-    await endRecovery(deps, id, { kind: "failed", because: why });
-    if (again !== null)
-      await moveRecovery(db, again.id, ["planned"], "awaiting-approval", { because });
-    return await fail(deps, id, why);
+  const contradiction = await movedAgainst(deps, before);
+  if (contradiction !== null) {
+    const calledFor = await deps.contradicted(contradiction);
+    return await giveUp(deps, id, `${contradiction.because}; see ${calledFor}`, calledFor);
+  }
+  const again = await planInPlaceOf(deps, before, because);
+  if (typeof again === "string") return await giveUp(deps, id, again);
+  if (!asHarmless(before.plan, again.plan)) {
+    await moveRecovery(db, again.id, ["planned"], "awaiting-approval", { because });
+    const approve = `approve it with \`lastgood approve ${again.id}\``;
+    const why = `the world moved, and the new plan ${again.id} costs more: ${approve}`;
+    return await giveUp(deps, id, why);
   }
   await db.begin(async (tx) => {
     await moveRecovery(tx, id, ["running"], "superseded", { because, endedAt: world.now() });
@@ -134,13 +140,54 @@ async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string
   });
 }
 
+/** The same wish planned on the world as it is now; or why it cannot be. */
 async function planInPlaceOf(
   { db, planner }: RecoveryLoopDeps,
   before: Recovery,
-): Promise<Recovery> {
+  because: string,
+): Promise<Recovery | string> {
   const { id: replaces, undo, plannedBy, automatic, undoes } = before;
-  if (undoes === null) return await planner.plan(db, { undo, plannedBy, automatic, replaces });
-  return await planner.planUndoOf(db, await requireRecovery(db, undoes), plannedBy, replaces);
+  if ((await replanCount(db, replaces)) >= replansMax) {
+    return `the world moved ${replansMax} times under the plan: ${because}`;
+  }
+  try {
+    if (undoes === null) return await planner.plan(db, { undo, plannedBy, automatic, replaces });
+    return await planner.planUndoOf(db, await requireRecovery(db, undoes), plannedBy, replaces);
+  } catch (error) {
+    if (!(error instanceof Fault) || faults[error.code].retry === "later") throw error;
+    return `the world moved (${because}) and cannot be planned again: ${error.message}`;
+  }
+}
+
+/** Somebody had a service of the plan serve something else meanwhile: that is not fought over. */
+async function movedAgainst(
+  { db }: RecoveryLoopDeps,
+  { id, plannedBy, runBy, plannedAt, undo, plan }: Recovery,
+): Promise<Contradiction | null> {
+  const services = plan.steps.flatMap((step) =>
+    step.layer === "runtime" ? [step.action.service] : [],
+  );
+  const deploy = await deployedBySomebody(db, services, plannedAt);
+  if (deploy === null) return null;
+  const to = deploy.to.slice(0, 12);
+  return {
+    target: `runtime:${deploy.service}`,
+    actors: [runBy ?? plannedBy, deploy.agent],
+    changes: [...undo.changes, deploy.id],
+    because: `${deploy.agent} had ${deploy.service} serve ${to} while ${id} was putting it back`,
+    occurrence: deploy.id,
+  };
+}
+
+async function giveUp(
+  deps: RecoveryLoopDeps,
+  id: RecoveryId,
+  because: string,
+  calledFor?: IncidentId,
+): Promise<void> {
+  if (await endRecovery(deps, id, { kind: "failed", because })) {
+    await fail(deps, id, because, calledFor);
+  }
 }
 
 /** Shown where people look: on the recovery, and once in the incident. */
@@ -153,10 +200,15 @@ async function sayWaiting({ db, world }: RecoveryLoopDeps, id: RecoveryId, becau
   await recordEvent(db, incident, { ...told, key: `waits-${id}-${because}`.slice(0, 300) });
 }
 
-async function fail(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
+async function fail(
+  deps: RecoveryLoopDeps,
+  id: RecoveryId,
+  because: string,
+  calledFor?: IncidentId,
+): Promise<void> {
   const recovery = await requireRecovery(deps.db, id);
   const states = recovery.steps.map(({ step, state }) => `${step.says}: ${state}`).join("; ");
-  await tell(deps, recovery, "failed", `${because}. Steps: ${states}.`);
+  await tell(deps, recovery, "failed", `${because}. Steps: ${states}.`, calledFor);
 }
 
 async function progressed(
@@ -193,6 +245,8 @@ async function tell(
   { id, incident }: Recovery,
   kind: RecoveryEvent["kind"],
   says: string,
+  calledFor?: IncidentId,
 ): Promise<void> {
-  await told({ recovery: id, incident, kind, at: world.now(), says });
+  const event = { recovery: id, incident, kind, at: world.now(), says };
+  await told(calledFor === undefined ? event : { ...event, calledFor });
 }

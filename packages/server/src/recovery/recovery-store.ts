@@ -146,6 +146,26 @@ export async function beginRecovery(
   }
 }
 
+/**
+ * The last deploy of one of the services since then that somebody asked for: neither a recovery's, nor of
+ * what was pushed.
+ */
+export async function deployedBySomebody(
+  db: Query,
+  services: readonly string[],
+  since: Date,
+): Promise<{ id: ChangeId; service: string; agent: string; to: string } | null> {
+  const [row] = await db<{ id: ChangeId; service: string; agent: string; to: string }[]>`
+    select id, target as service, agent, to_ref as to from changes
+    where layer = 'runtime' and kind = 'deploy' and target = any(${[...services]}) and at > ${since}
+      and agent <> ${ownName} and agent not like 'recovery:%'
+    order by at desc limit 1`;
+  return row ?? null;
+}
+
+/** How Lastgood names itself where it acts by itself. */
+const ownName = "lastgood";
+
 /** Moves the state by an arrow; false when it was not in `from`. */
 export async function moveRecovery(
   db: Query,

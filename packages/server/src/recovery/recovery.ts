@@ -73,6 +73,8 @@ export interface RecoveryEvent {
   readonly kind: "contained" | "restored" | "verified" | "resumed" | "failed";
   readonly at: Date;
   readonly says: string;
+  /** Failed because of a contradiction: the incident for which a person has been called already. */
+  readonly calledFor?: IncidentId;
 }
 
 /** What the incidents room may ask of the recovery room. */

@@ -257,6 +257,40 @@ test("high and not contained in time calls a person, once; contained in time cal
   assert.equal((await room.pages())[0]?.resolved, true);
 });
 
+test("a recovery that fails after it was verified stops as well, and calls a person", async () => {
+  await using store = await startDatabase();
+  const { room } = await guiltyRoom(store.db);
+  await using _ = room;
+  room.say();
+  const { id, recovery } = await room.only("decided");
+  for (const kind of ["contained", "restored", "verified"] as const) {
+    await room.tell(recovery ?? "", kind);
+  }
+  await room.tell(recovery ?? "", "failed");
+  const incident = await room.reaches(id, "frozen");
+  assert.notEqual(incident.verifiedAt, null);
+  assert.equal((await room.pages()).length, 1);
+  await takeIncident(room.deps, id, "token:ann", "the inbox is full");
+});
+
+test("a recovery that failed for a contradiction freezes its incident without another call", async () => {
+  await using store = await startDatabase();
+  const { room } = await guiltyRoom(store.db);
+  await using _ = room;
+  room.say();
+  const { id, recovery } = await room.only("decided");
+  await room.incidents.recoveryMoved({
+    recovery: recovery as RecoveryId,
+    incident: id as IncidentId,
+    kind: "failed",
+    at: new Date(),
+    says: "somebody else moved it",
+    calledFor: "inc_other" as IncidentId,
+  });
+  await room.reaches(id, "frozen");
+  assert.deepEqual([...(await room.pages())], []);
+});
+
 test("a failed recovery stops and calls a person, with the state of each step", async () => {
   await using store = await startDatabase();
   const { room } = await guiltyRoom(store.db);
@@ -339,23 +373,27 @@ test("two actors on one target are one incident and exactly one page, however of
   await using room = await startRoom(store.db);
   const contradiction = {
     target: "runtime:content-api",
-    service: "content-api",
     actors: ["scaler-a", "scaler-b"] as const,
     changes: [] as ChangeId[],
     because: "one scales up, the other down",
+    occurrence: "a",
   };
   const ids = await Promise.all([
     room.incidents.reportContradiction(contradiction),
     room.incidents.reportContradiction(contradiction),
   ]);
-  ids.push(await room.incidents.reportContradiction(contradiction));
+  ids.push(await room.incidents.reportContradiction({ ...contradiction, occurrence: "b" }));
   assert.equal(new Set(ids).size, 1);
   const incident = await room.reaches(ids[0] ?? "", "frozen");
   assert.equal(incident.severity, "critical");
   assert.equal(incident.kind, "contradiction");
+  assert.equal(incident.service, "content-api");
+  assert.equal(incident.timeline.filter(({ event }) => event === "contradiction.seen").length, 2);
   assert.equal((await room.pages()).length, 1);
   await closeIncident(room.deps, incident.id, "token:ann", "scaler-b was removed");
   assert.equal((await room.pages())[0]?.resolved, true);
+  assert.equal(await room.incidents.reportContradiction(contradiction), incident.id);
+  assert.deepEqual(await room.open(), [], "what was seen before it was settled is nothing new");
 });
 
 test("pushing again what was rolled back is told in the incident, and calls nobody anew", async () => {
@@ -466,10 +504,10 @@ test("while a person has a service in hand, another incident's recovery on it wa
   await using _ = room;
   const held = await room.incidents.reportContradiction({
     target: "runtime:content-api",
-    service: "content-api",
     actors: ["scaler-a", "scaler-b"],
     changes: [],
     because: "one scales up, the other down",
+    occurrence: "a",
   });
   await takeIncident(room.deps, held, "token:ann", "");
   room.outside.steps = [

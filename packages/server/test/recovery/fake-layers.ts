@@ -59,11 +59,13 @@ export interface FakeOptions {
   /** Called before each apply; throw from it to break the step. */
   readonly before?: (step: Step) => Promise<void>;
   readonly lies?: boolean;
+  /** Called before each plan; throw from it where nothing can be planned. */
+  readonly planning?: () => Promise<void>;
 }
 
 export function fakeLayers(
   db: Db,
-  { before = async () => {}, lies = false }: FakeOptions = {},
+  { before = async () => {}, lies = false, planning = async () => {} }: FakeOptions = {},
 ): Layers {
   const layer = <K extends LayerKind>(
     kind: K,
@@ -72,6 +74,7 @@ export function fakeLayers(
   ): Layer<K> => ({
     kind,
     async plan(wanted) {
+      await planning();
       return { ...emptyPlan, steps: plan(wanted, await valueIn(db, "code")) };
     },
     async apply(given) {

@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { configSchema } from "../../src/config/config.ts";
+import type { IncidentId } from "../../src/ids.ts";
 import { emptyPlan } from "../../src/layers/layer.ts";
 import { createPlanner } from "../../src/recovery/planner.ts";
 import { createRecoveries, type RecoveriesDeps } from "../../src/recovery/recoveries.ts";
@@ -21,7 +22,9 @@ const config = configSchema.parse({
 export async function startFakeRoom(
   db: Db,
   options: FakeOptions &
-    Partial<Pick<RecoveriesDeps, "reached" | "told" | "afterCrash" | "heldBecause">> = {},
+    Partial<
+      Pick<RecoveriesDeps, "reached" | "told" | "afterCrash" | "heldBecause" | "contradicted">
+    > = {},
 ) {
   const layers = fakeLayers(db, options);
   const planner = createPlanner({
@@ -42,6 +45,7 @@ export async function startFakeRoom(
     capture: async () => {},
     resumed: async () => "all agents normal",
     heldBecause: options.heldBecause ?? (async () => null),
+    contradicted: options.contradicted ?? (async () => "inc_contradiction" as IncidentId),
     told: options.told ?? (async () => {}),
     afterCrash: options.afterCrash ?? "continue",
     ...(options.reached === undefined ? {} : { reached: options.reached }),

@@ -134,7 +134,8 @@ export function createDeploys(deps: DeploysDeps) {
     const adapter = adapterOf(service);
     const { reading, record } = await observe(service, signal);
     const sameSettings = adapter.settings === null || adapter.settings === reading.settings;
-    if (reading.revision === to && reading.state === "serving" && sameSettings) {
+    const there = await isReached(request, reading.revision);
+    if (there && reading.state === "serving" && sameSettings) {
       await pin(request);
       return { outcome: "served", already: true, since: record.servedSince ?? world.now() };
     }
@@ -163,6 +164,23 @@ export function createDeploys(deps: DeploysDeps) {
     await writePin(db, service, { by: changeId, until, because: reason, at: world.now() });
   }
 
+  /**
+   * Whether what is served is what was wanted, or has it already: pushed on a revert while it was on its
+   * way, and served with it. Where it goes back to what was before, everything later has that.
+   */
+  async function isReached(
+    { service, from, to }: Pick<DeployRequest, "service" | "from" | "to">,
+    revision: string | null,
+  ): Promise<boolean> {
+    if (revision === to) return true;
+    if (revision === null || revision === from || from === undefined || from === null) return false;
+    const repository = configuration.current().services[service]?.repository;
+    if (repository === undefined) return false;
+    for (const each of [from, to, revision]) if (!(await isCommit(repository, each))) return false;
+    const mirror = await mirrors.of(repository);
+    return (await mirror.isAncestor(to, revision)) && !(await mirror.isAncestor(to, from));
+  }
+
   /** Back to what the branch had before: its tip still has what is taken back. */
   async function isStepBack(service: string, from: string | null | undefined, to: string) {
     const repository = configuration.current().services[service]?.repository;
@@ -188,6 +206,7 @@ export function createDeploys(deps: DeploysDeps) {
 
   return {
     observe,
+    isReached,
 
     /**
      * Serves a revision, or says why it does not: then what served before still does. Idempotent.

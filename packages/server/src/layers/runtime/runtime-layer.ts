@@ -129,17 +129,23 @@ function joined(plans: readonly Plan<"runtime">[]): Plan<"runtime"> {
 
 /** Reads the running service afresh: its revision, health, own word, files, and what ran before it. */
 async function verify(
-  { configuration, adapterOf }: RuntimeLayerDeps,
-  { action: { service, to } }: Step<"runtime">,
+  { configuration, adapterOf, deploys }: RuntimeLayerDeps,
+  { action }: Step<"runtime">,
   signal: AbortSignal,
 ) {
+  const { service, to: wanted } = action;
   const adapter = adapterOf(service);
   const reading = await settled(adapter, signal);
   const differences: string[] = [];
   const observed: string[] = [];
-  if (reading.revision !== to) {
-    differences.push(`${service} serves ${reading.revision ?? "nothing"}, not ${to}`);
-  } else observed.push(`${service} serves ${to}${reading.pid ? ` (pid ${reading.pid})` : ""}`);
+  const reached = await deploys.isReached(action, reading.revision);
+  const to = reached && reading.revision !== null ? reading.revision : wanted;
+  if (!reached) {
+    differences.push(`${service} serves ${reading.revision ?? "nothing"}, not ${wanted}`);
+  } else {
+    const pid = reading.pid ? ` (pid ${reading.pid})` : "";
+    observed.push(`${service} serves ${to}${pid}${to === wanted ? "" : `, which has ${wanted}`}`);
+  }
   if (reading.state === "restarting") differences.push(`${service} exited and is being restarted`);
   for (const old of reading.retiring) {
     differences.push(`an instance of ${old.revision} (pid ${old.pid}) has not ended`);
