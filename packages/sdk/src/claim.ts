@@ -1,6 +1,6 @@
 import type { ClaimCheck, MessageDelivery } from "./api/messages.ts";
-import type { Client } from "./client.ts";
 import { Fault } from "./fault.ts";
+import type { Client } from "./operations.ts";
 
 /** A message's content, also where it was too large to travel and lies in state. */
 export async function payloadOf(

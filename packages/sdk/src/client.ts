@@ -1,51 +1,7 @@
-import { accessApi } from "./api/access.ts";
-import { briefsApi } from "./api/briefs.ts";
-import { checkpointsApi } from "./api/checkpoints.ts";
-import { codeApi } from "./api/code.ts";
-import { configurationApi } from "./api/configuration.ts";
-import { coverageApi } from "./api/coverage.ts";
-import { effectsApi } from "./api/effects.ts";
-import { incidentsApi } from "./api/incidents.ts";
-import { learningApi } from "./api/learning.ts";
-import { ledgerApi } from "./api/ledger.ts";
-import { messagesApi } from "./api/messages.ts";
-import { notifyApi } from "./api/notify.ts";
-import { recoveryApi } from "./api/recovery.ts";
-import { runtimeApi } from "./api/runtime.ts";
-import { sessionsApi } from "./api/sessions.ts";
-import { signalsApi } from "./api/signals.ts";
-import { stateApi } from "./api/state.ts";
-import { tasksApi } from "./api/tasks.ts";
-import { type Connection, callTo } from "./call.ts";
+import type { Connection } from "./call.ts";
 import { connectionFromEnvironment } from "./environment.ts";
+import { type Client, operations } from "./operations.ts";
 import { type AgentSession, beginSession, type SessionOptions } from "./session.ts";
-
-/** A function per operation of the public API. */
-function operations(connection: Connection) {
-  const call = callTo(connection);
-  return {
-    ...accessApi(call),
-    ...briefsApi(call),
-    ...checkpointsApi(call),
-    ...codeApi(call),
-    ...incidentsApi(call),
-    ...configurationApi(call),
-    ...coverageApi(call),
-    ...effectsApi(call),
-    ...learningApi(call),
-    ...ledgerApi(call),
-    ...messagesApi(call),
-    ...notifyApi(call),
-    ...recoveryApi(call),
-    ...runtimeApi(call),
-    ...sessionsApi(call),
-    ...signalsApi(call),
-    ...stateApi(call),
-    ...tasksApi(call),
-  };
-}
-
-export type Client = ReturnType<typeof operations>;
 
 export interface Lastgood extends Client {
   /** Opens a session of an agent: `await using session = await lastgood.session()`. */

@@ -8,8 +8,8 @@
  *   C3. When `signal` aborts, the handlers under way finish and their messages are settled.
  */
 import type { MessageDelivery, Progress } from "./api/messages.ts";
-import type { Client } from "./client.ts";
 import { Fault, faults } from "./fault.ts";
+import type { Client } from "./operations.ts";
 import { pause, pauseAfter } from "./patience.ts";
 
 export interface ConsumeOptions {

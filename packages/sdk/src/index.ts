@@ -20,9 +20,10 @@ export * from "./api/work-trees.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";
 export { checkpointMessage, parseCheckpoint } from "./checkpoint.ts";
 export { payloadOf } from "./claim.ts";
-export { type Client, createClient, type Lastgood } from "./client.ts";
+export { createClient, type Lastgood } from "./client.ts";
 export { type ConsumeOptions, consume, type Handling, Rejected } from "./consume.ts";
 export { Fault, type FaultCode, type FaultContext, faults, isFaultCode } from "./fault.ts";
+export type { Client } from "./operations.ts";
 export {
   type AgentSession,
   DidNotHappen,

@@ -20,10 +20,10 @@ import type { Task } from "./api/tasks.ts";
 import type { WorkTreeReport } from "./api/work-trees.ts";
 import { createBacklog } from "./backlog.ts";
 import { checkpointMessage } from "./checkpoint.ts";
-import type { Client } from "./client.ts";
 import { consume, type Handling } from "./consume.ts";
 import { environment } from "./environment.ts";
 import { Fault } from "./fault.ts";
+import type { Client } from "./operations.ts";
 import { patiently } from "./patience.ts";
 
 export interface SessionOptions extends Omit<NewSession, "door"> {
