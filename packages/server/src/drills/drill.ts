@@ -2,7 +2,8 @@
 export interface DrillReport {
   readonly drill: string;
   readonly ok: boolean;
-  readonly ending: Ending;
+  /** Where the drill follows an incident to its end. */
+  readonly ending?: Ending;
   readonly seed: number;
   readonly variant: string;
   readonly timeline: readonly DrillEvent[];
