@@ -31,6 +31,8 @@ export interface Evidence {
   readonly messages: readonly BriefMessage[];
   readonly moreMessages: number;
   readonly workTree: WorkTreeReport | null;
+  /** Of the chosen task's artifact, where no uncommitted file says it; null where nobody could look. */
+  readonly measured: { readonly words: number; readonly lines: number } | null;
   /** Where the work tree is, or was, as the session said it; null where it said nothing. */
   readonly place: string | null;
   readonly effects: readonly Effect[];
@@ -48,7 +50,7 @@ export function conclude(evidence: Evidence): Conclusion {
     return { task: null, subtask: null, artifact: null, says, doubts: doubtsOf(evidence, null) };
   }
   const progress = progressOf(choice.task, taskCommits);
-  const artifact = artifactOf(choice.task, evidence.workTree);
+  const artifact = artifactOf(choice.task, evidence);
   return {
     task: choice.task.id,
     subtask: progress.next,
@@ -98,19 +100,19 @@ function nothingToResume({ agent, tasks, messages, moreMessages, unanswered }: E
 }
 
 /** How much of the artifact there is: also what no commit has. */
-function artifactOf(task: Task, workTree: WorkTreeReport | null): Conclusion["artifact"] {
+function artifactOf(task: Task, { workTree, measured }: Evidence): Conclusion["artifact"] {
   if (task.artifact === null) return null;
   const { path } = task.artifact;
   const file = uncommitted(path, workTree);
   return {
     path,
-    words: file?.words ?? null,
-    lines: file?.lines ?? null,
+    words: (file ?? measured)?.words ?? null,
+    lines: (file ?? measured)?.lines ?? null,
     uncommittedWords: file === null ? (workTree?.more === 0 ? 0 : null) : file.newWords,
   };
 }
 
-function uncommitted(path: string, workTree: WorkTreeReport | null): UncommittedFile | null {
+export function uncommitted(path: string, workTree: WorkTreeReport | null): UncommittedFile | null {
   const plain = path.replace(/^(\.\/+)+/, "");
   return workTree?.files.find((file) => file.path === plain) ?? null;
 }

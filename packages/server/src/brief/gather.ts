@@ -5,7 +5,13 @@
  *   G1. Every question is bounded, and answered by an index: a long history costs nothing.
  *   G2. What cannot be asked now, such as messages while NATS is away, is a doubt and not a failure.
  */
-import type { Brief, BriefCommit, BriefRequest, CheckpointCommit } from "@lastgood/sdk";
+import type {
+  Brief,
+  BriefCommit,
+  BriefRequest,
+  CheckpointCommit,
+  WorkTreeReport,
+} from "@lastgood/sdk";
 import { type Checkpoint, findCheckpoints } from "../checkpoints/checkpoint-store.ts";
 import { Fault } from "../fault.ts";
 import { needsRecovery, type Session } from "../fleet/session.ts";
@@ -24,6 +30,7 @@ import {
   withReverts,
 } from "./brief-store.ts";
 import { chooseTask } from "./choose-task.ts";
+import { uncommitted } from "./conclude.ts";
 import { readTree } from "./read-tree.ts";
 
 const sessionsMax = 12;
@@ -70,6 +77,7 @@ export async function gather(
     takenBackSince(db, agent, since),
   ]);
   const branch = tree.report?.commits ?? null;
+  const artifact = choice.task?.artifact?.path ?? null;
   const known = taskCommitsOf(
     choice.task?.id ?? "",
     ofTask.map(toCommit),
@@ -89,6 +97,7 @@ export async function gather(
     ...{ messages: inbox.messages, moreMessages: inbox.more, holds: inbox.holds },
     state: state?.body.kind === "json" ? toDocument(state) : null,
     workTree: tree.report,
+    measured: artifact === null ? null : measuredIn(deps, tree.report, artifact),
     effects: unknown.effects,
     told: { contained, takenBack, parked },
     unanswered: [
@@ -100,6 +109,17 @@ export async function gather(
     ],
   };
   return briefOf(parts);
+}
+
+/** An artifact that is committed is in no list of what is not: it is looked at, where the disk is at hand. */
+function measuredIn(
+  { workTrees }: BriefDeps,
+  report: WorkTreeReport | null,
+  artifact: string,
+): Parts["measured"] {
+  if (workTrees === null || report === null || report.source !== "disk") return null;
+  if (report.host !== workTrees.host || uncommitted(artifact, report) !== null) return null;
+  return workTrees.measure(report.path, artifact);
 }
 
 /** The asking session, and what came before: up to the last clean end, which is not among it if others are. */

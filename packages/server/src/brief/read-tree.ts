@@ -13,6 +13,8 @@ export interface WorkTrees {
   read(place: WorkTreePlace, signal: AbortSignal): Promise<WorkTreeReport>;
   /** What was saved last of the session's work tree. */
   saved(session: string): Promise<WorkTreeReport | null>;
+  /** How much text a file of a work tree on this machine has, committed or not. */
+  measure(root: string, path: string): { readonly words: number; readonly lines: number } | null;
 }
 
 export interface ReadTree {

@@ -171,6 +171,11 @@ test("a work tree that nobody could read is a doubt, and its words are not known
   assert.match(says, /from artifact posts\/launch\.md\.$/);
   const clean = conclusionOf({ workTree: treeOf({ files: [] }) });
   assert.equal(clean.artifact?.uncommittedWords, 0);
+  const measured = { words: 680, lines: 35 };
+  const committed = conclusionOf({ workTree: treeOf({ files: [] }), measured });
+  assert.deepEqual(committed.artifact, {
+    ...{ path: "posts/launch.md", ...measured, uncommittedWords: 0 },
+  });
 });
 
 test("the session's own claim comes first, then what it interrupted, then what waits longest", () => {

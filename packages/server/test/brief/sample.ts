@@ -146,7 +146,15 @@ export function partsOf(change: Partial<Parts> = {}): Parts {
     taskCommits: branch.filter((commit) => commit.task !== null),
     ...{ tasks: [task], moreTasks: 0, messages: [], moreMessages: 0, holds: [] },
     told: { contained: [], takenBack: [], parked: null },
-    ...{ state: null, workTree, place: workTree.path, effects: [], inputs: [], unanswered: [] },
+    ...{
+      state: null,
+      workTree,
+      measured: null,
+      place: workTree.path,
+      effects: [],
+      inputs: [],
+      unanswered: [],
+    },
     ...change,
   };
 }
