@@ -26,7 +26,7 @@ import { Fault } from "./fault.ts";
 import type { Client } from "./operations.ts";
 import { patiently } from "./patience.ts";
 
-export interface SessionOptions extends Omit<NewSession, "door"> {
+export interface SessionOptions extends NewSession {
   /** A session that was opened for us, as by `lastgood agent run`. Default: LASTGOOD_SESSION, if set. */
   readonly join?: string | undefined;
   /** How long a call waits for a server that is away. Default 60,000. */
@@ -122,7 +122,7 @@ export async function beginSession(
   const patience = { ms: patienceMs, onTrouble };
   const opened =
     join === undefined
-      ? await patiently(patience, () => client.openSession({ ...asked, door: "sdk" }))
+      ? await patiently(patience, () => client.openSession({ ...asked, door: asked.door ?? "sdk" }))
       : await patiently(patience, () => joined(client, join));
   return holdSession(clientIn(opened.record.session_id), opened, patience, join !== undefined);
 }
