@@ -9,7 +9,7 @@ import { createEffectDesk } from "../../src/layers/effects/effect-desk.ts";
 import { createEffects } from "../../src/layers/effects/effects.ts";
 import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
-import { outcomesOf, startWork, type Work } from "../support/work.ts";
+import { killedWaiting, outcomesOf, startWork, type Work } from "../support/work.ts";
 
 const mail = { key: "mail the report", task: "T-1", kind: "mail", request: { to: "ann" } };
 
@@ -329,6 +329,21 @@ test("what is unknown and may be repeated is run again, and is no doubt of the a
   const next = await world.open("writer-1");
   const { go, effect } = await writer.beginEffect({ session: next, ...look });
   assert.deepEqual([go, effect.attempts], ["run", 2]);
+});
+
+test("a confirmation that dies half-way has changed nothing, and is one change when it is repeated", async () => {
+  await using world = await startWork();
+  const { session, writer } = await startWriter(world);
+  const { effect } = await writer.beginEffect({ session, ...mail });
+  await killedWaiting(
+    world.db,
+    (tx) => tx`select from sessions where id = ${session} for no key update`,
+    () => writer.confirmEffect(effect.id, { session, result: 7 }),
+  );
+  assert.deepEqual(await world.client.effect(effect.id), effect);
+  assert.deepEqual((await world.client.changes({ layer: "effects" })).changes, []);
+  for (let n = 0; n < 2; n++) await writer.confirmEffect(effect.id, { session, result: 7 });
+  assert.equal((await world.client.changes({ layer: "effects" })).changes.length, 1);
 });
 
 test("a session that does not end after all leaves its effects as they are", async () => {

@@ -1,9 +1,10 @@
 /** A server with agents that have roles, and their sessions: `await using world = await startWork()`. */
 import assert from "node:assert/strict";
 import type { Client } from "@lastgood/sdk";
-import type { Db } from "../../src/store/database.ts";
+import type { Db, Tx } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { startServer, type TestServer } from "./server.ts";
+import { until } from "./until.ts";
 
 export interface Work extends AsyncDisposable {
   readonly server: TestServer;
@@ -68,19 +69,35 @@ export async function startWork(): Promise<Work> {
     async allTold() {
       await until("all is told", async () => {
         const rows = await db`select 1 from task_tellings where due_at <= ${realWorld.now()}`;
-        return rows.length === 0;
+        return rows.length === 0 || null;
       });
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 
-export async function until(what: string, look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await look())) {
-    assert.ok(Date.now() < deadline, `not within 10 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/**
+ * Kills the connection of `call` in the middle of its transaction: while it waits for the row that `lock` holds.
+ * It must fail, and the world be as it was.
+ */
+export async function killedWaiting(
+  db: Db,
+  lock: (tx: Tx) => Promise<unknown>,
+  call: () => Promise<unknown>,
+): Promise<void> {
+  await db.begin(async (tx) => {
+    await lock(tx);
+    const [outcome] = await Promise.all([
+      outcomesOf([call()]),
+      until("it waits, and its connection is killed", async () => {
+        const killed = await db`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`;
+        return killed.length > 0 || null;
+      }),
+    ]);
+    assert.deepEqual(outcome, { done: 0, codes: ["store_unreachable"] });
+  });
 }
 
 /** How many of the calls went well, and the codes with which the others were refused. */

@@ -5,7 +5,8 @@ import { pino } from "pino";
 import { startTelling } from "../../src/tasks/task-loop.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
-import { outcomesOf, startWork, until, type Work } from "../support/work.ts";
+import { until } from "../support/until.ts";
+import { killedWaiting, outcomesOf, startWork, type Work } from "../support/work.ts";
 
 async function claimed(world: Work, id: string, role = "writers") {
   const lead = await world.as("lead");
@@ -82,6 +83,27 @@ test("a server that died between telling and forgetting tells nobody twice", asy
   assert.equal((await world.read("lead-durable-v1")).length, 1);
 });
 
+test("a completion that dies half-way has changed nothing, and is done and told once when it is repeated", async () => {
+  await using world = await startWork();
+  const { db, client } = world;
+  const { writer, session } = await claimed(world, "T-1");
+  await world.allTold();
+  const before = { task: await client.task("T-1"), ...(await client.taskHistory("T-1")) };
+  await killedWaiting(
+    db,
+    // It waits only for its last statement: all before it was written.
+    (tx) => tx`select from sessions where id = ${session} for no key update`,
+    () => writer.completeTask("T-1", { session }),
+  );
+  const after = { task: await client.task("T-1"), ...(await client.taskHistory("T-1")) };
+  assert.deepEqual(after, before);
+  assert.equal((await db`select 1 from task_tellings`).length, 0);
+  await writer.completeTask("T-1", { session });
+  await world.allTold();
+  assert.equal((await world.read("lead-durable-v1")).length, 1);
+  assert.deepEqual((await client.sessionOf(session)).record.tasks_completed, ["T-1"]);
+});
+
 test("one that can never be told is in the task's history, and holds up nobody", async () => {
   await using world = await startWork();
   const { db, client } = world;
@@ -124,10 +146,10 @@ test("what cannot be told now is told when the inboxes are back", async () => {
   });
   await until("it was tried", async () => {
     const rows = await db`select 1 from task_tellings where tries > 0 and due_at > now()`;
-    return rows.length > 0;
+    return rows.length > 0 || null;
   });
   isAway = false;
-  await until("it is told", async () => told.length > 0);
+  await until("it is told", async () => told.length > 0 || null);
   await loop.stop();
   assert.deepEqual(told, ["lead x"]);
   assert.equal((await db`select 1 from task_tellings`).length, 0);
