@@ -75,7 +75,7 @@ async function drill({ name }: Mutation): Promise<Drilled> {
     });
     return { kind: "reported", report, mutantThrew: await brokenMutant(folder) };
   } catch (error) {
-    return { kind: "threw", because: String(error) };
+    return { kind: "threw", because: String(error).slice(0, 500) };
   } finally {
     if (KEEP === undefined) await rm(folder, { recursive: true, force: true });
   }

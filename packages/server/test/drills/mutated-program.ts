@@ -24,6 +24,7 @@ async function start(): Promise<void> {
       home: { type: "string", default: "" },
       port: { type: "string", default: "0" },
       config: { type: "string", default: "" },
+      "stop-services": { type: "boolean", default: false },
     },
   });
   const { config } = await loadConfig(values.config);
@@ -43,6 +44,6 @@ async function start(): Promise<void> {
   });
   process.stdout.write(`${lastgood.url}\n`);
   await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
-  await lastgood.stop();
+  await lastgood.stop({ services: values["stop-services"] });
   process.exit(0);
 }
