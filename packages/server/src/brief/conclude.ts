@@ -170,7 +170,7 @@ function unclearBefore({ before, tasks, moreTasks }: Evidence): readonly string[
       unseen,
       "tasks",
       (id) =>
-        `Task ${oneLine(id)}, which ${session} began, is not among those listed: see \`lastgood tasks show\`.`,
+        `Task ${oneLine(id)}, which ${session} began, is not among those listed: see \`lastgood tasks show ${oneLine(id)}\`.`,
     ),
   ];
 }

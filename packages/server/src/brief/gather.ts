@@ -104,7 +104,7 @@ export async function gather(
       ...inbox.doubts,
       ...tree.doubts,
       ...(unknown.more
-        ? [`More than ${effectsMax} effects are unknown: see \`lastgood effects\`.`]
+        ? [`More than ${effectsMax} effects are unknown: see \`lastgood effects list\`.`]
         : []),
     ],
   };

@@ -146,7 +146,7 @@ function taskPieces({ tasks, moreTasks, conclusion }: Brief): readonly Piece[] {
     ),
     ...piecesOf(section, "other task", called, lines.slice(0, shownFirst)),
     ...piecesOf(section, "more tasks", called, lines.slice(shownFirst)),
-    ...more(section, moreTasks, "tasks", "`lastgood tasks`"),
+    ...more(section, moreTasks, "tasks", "`lastgood tasks list`"),
   ];
 }
 

@@ -2,6 +2,8 @@ import { Command } from "commander";
 import { ownVersion } from "../own-build.ts";
 import { accessCommands } from "./commands/access.ts";
 import { backupCommands } from "./commands/backup.ts";
+import { briefCommands } from "./commands/brief.ts";
+import { checkpointCommands } from "./commands/checkpoint.ts";
 import { codeCommands } from "./commands/code.ts";
 import { configCommands } from "./commands/config.ts";
 import { deadLettersCommands } from "./commands/dead-letters.ts";
@@ -52,6 +54,8 @@ export function createProgram(): Command {
   messagesCommands(program);
   deadLettersCommands(program);
   tasksCommands(program);
+  checkpointCommands(program);
+  briefCommands(program);
   effectsCommands(program);
   program.commandsGroup("To run the server:");
   configCommands(program);
