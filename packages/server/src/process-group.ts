@@ -47,6 +47,18 @@ export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
   return identify(pid)?.startedAt === startedAt;
 }
 
+/** `stopped`: by a signal or a debugger, so that it does nothing until it is let go on. */
+export function doingOf({ pid, startedAt }: ProcessIdentity): "runs" | "stopped" | "gone" {
+  const stat = statOf(pid);
+  if (stat === null || stat.startedAt !== startedAt || stat.state === "Z") return "gone";
+  return stat.state === "T" || stat.state === "t" ? "stopped" : "runs";
+}
+
+/** Sends `signal` to the whole group that `leader` leads; to nobody when nothing of it lives. */
+export function tellGroup(leader: ProcessIdentity, signal: NodeJS.Signals): void {
+  if (groupLives(leader)) signalGroup(leader, signal);
+}
+
 /**
  * Ends the whole group that `leader` leads: SIGTERM, and SIGKILL for what is left after `graceMs`.
  * Resolves when nothing of it lives. A pid that went to another process is left alone.

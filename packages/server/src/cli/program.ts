@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { ownVersion } from "../own-build.ts";
 import { accessCommands } from "./commands/access.ts";
+import { agentRunCommands } from "./commands/agent-run.ts";
 import { backupCommands } from "./commands/backup.ts";
 import { briefCommands } from "./commands/brief.ts";
 import { checkpointCommands } from "./commands/checkpoint.ts";
@@ -48,6 +49,8 @@ export function createProgram(): Command {
   ledgerCommands(program);
   runtimeCommands(program);
   signalsCommands(program);
+  program.commandsGroup("Who works:");
+  agentRunCommands(program);
   program.commandsGroup("What agents work with:");
   codeCommands(program);
   stateCommands(program);
