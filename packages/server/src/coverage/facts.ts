@@ -86,6 +86,12 @@ export interface AgentFact {
   readonly tokens: number;
   /** Why it is contained; null: it is not. */
   readonly contained: { readonly incident: string | null; readonly because: string } | null;
+  /** Whether it ever worked in a session. */
+  readonly inSessions: boolean;
+  /** Why it is parked; null: it is not. */
+  readonly parked: string | null;
+  /** Effects of which nobody knows whether they happened. */
+  readonly unknownEffects: number;
 }
 
 export interface PagesFact {

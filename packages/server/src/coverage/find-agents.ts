@@ -3,7 +3,15 @@ import type { CoverageCheck, Facts } from "./facts.ts";
 
 const about = (agent: string) => `agent ${agent}`;
 
-export const agentChecks: readonly CoverageCheck[] = [authors, tokens, inboxes, held, deadLetters];
+export const agentChecks: readonly CoverageCheck[] = [
+  authors,
+  tokens,
+  sessions,
+  effects,
+  inboxes,
+  held,
+  deadLetters,
+];
 
 function authors({ config }: Facts): readonly Finding[] {
   const isCodeKept = Object.keys(config.repositories).length > 0;
@@ -52,6 +60,55 @@ function tokens({ config, agents }: Facts): readonly Finding[] {
     }
     return found;
   });
+}
+
+function sessions({ config, agents }: Facts): readonly Finding[] {
+  if (!agents.seen) return [];
+  const known = new Map(agents.value.map((agent) => [agent.name, agent]));
+  const parked = agents.value.flatMap(({ name, parked: because }): readonly Finding[] =>
+    because === null
+      ? []
+      : [
+          {
+            kind: "broken",
+            code: "agent-parked",
+            about: about(name),
+            says: `it is parked and does not start: ${because}`,
+            mend: `lastgood agents release ${name} "<why>"`,
+          },
+        ],
+  );
+  const unseen = Object.keys(config.agents).flatMap((name): readonly Finding[] =>
+    known.get(name)?.inSessions === true
+      ? []
+      : [
+          {
+            kind: "unprotected",
+            code: "agent-without-session",
+            about: about(name),
+            says: "it never worked in a session: its death is not noticed, and the next one will not know what it was doing",
+            mend: `lastgood agent run --agent ${name} -- <its command>`,
+          },
+        ],
+  );
+  return [...parked, ...unseen];
+}
+
+function effects({ agents }: Facts): readonly Finding[] {
+  if (!agents.seen) return [];
+  return agents.value.flatMap(({ name, unknownEffects }): readonly Finding[] =>
+    unknownEffects === 0
+      ? []
+      : [
+          {
+            kind: "noted",
+            code: "effects-unknown",
+            about: about(name),
+            says: `of ${unknownEffects} effects nobody knows whether they happened`,
+            mend: `lastgood effects list --agent ${name} --state unknown`,
+          },
+        ],
+  );
 }
 
 function inboxes({ config, messages }: Facts): readonly Finding[] {

@@ -5,8 +5,10 @@
 import { statfs } from "node:fs/promises";
 import type { Config, Configuration } from "../config/config.ts";
 import { containmentsInForce } from "../fleet/fleet-store.ts";
+import { findAgents } from "../fleet/session-store.ts";
 import { readFreeze } from "../incidents/freeze.ts";
 import type { Code } from "../layers/code/code.ts";
+import { findEffects } from "../layers/effects/effect-store.ts";
 import type { Messages } from "../layers/messages/messages.ts";
 import type { Runtime } from "../layers/runtime/create-runtime.ts";
 import { findDeliveries, findPages } from "../notify/notify-store.ts";
@@ -39,6 +41,8 @@ export interface GatherDeps {
 }
 
 const lookMsMax = 8_000;
+const agentsMax = 10_000;
+const effectsMax = 1_000;
 
 export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
   const { db, world, home, configuration, environment } = deps;
@@ -48,7 +52,7 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     look((signal) => lookAtServices(deps, config, signal)),
     look(async () => lookAtRules(deps)),
     look(() => lookAtMessages(deps)),
-    look(() => lookAtAgents(db)),
+    look(() => lookAtAgents(deps)),
     look(() => lookAtPages(db)),
     look(() => stuckRecoveries(db)),
   ]);
@@ -136,13 +140,26 @@ async function lookAtMessages({ db, messages }: GatherDeps): Promise<MessagesFac
   };
 }
 
-async function lookAtAgents(db: Db): Promise<readonly AgentFact[]> {
-  const [tokens, contained] = await Promise.all([countTokens(db), containmentsInForce(db)]);
-  const names = new Set([...tokens.keys(), ...contained.map(({ agent }) => String(agent))]);
+async function lookAtAgents({ db, world }: GatherDeps): Promise<readonly AgentFact[]> {
+  const [tokens, contained, worked, unknown] = await Promise.all([
+    countTokens(db),
+    containmentsInForce(db),
+    findAgents(db, world.now(), agentsMax),
+    findEffects(db, { state: "unknown", exceptReadOnly: true, limit: effectsMax }),
+  ]);
+  const names = new Set([
+    ...tokens.keys(),
+    ...contained.map(({ agent }) => String(agent)),
+    ...worked.map(({ name }) => name),
+  ]);
   return [...names].map((name) => {
     const containment = contained.find(({ agent }) => agent === name);
+    const own = worked.find((each) => each.name === name);
     return {
       name,
+      inSessions: own !== undefined,
+      parked: own?.parkedBecause ?? null,
+      unknownEffects: unknown.filter(({ agent }) => agent === name).length,
       tokens: tokens.get(name) ?? 0,
       contained:
         containment === undefined

@@ -11,14 +11,17 @@ export interface Duplicates {
   readonly effects: number;
 }
 
+/** Count, minimum, median, 95th percentile, maximum and sum; null where nothing was counted. */
+type Ranks = readonly (number | null)[];
+
 interface Row {
   sessions: number;
   restarts: number;
   ended: Partial<Record<ExitReason, number>>;
-  detection: number[];
-  briefed: number[];
-  recovery: number[];
-  recoveryTokens: number[];
+  detection: Ranks;
+  briefed: Ranks;
+  recovery: Ranks;
+  recoveryTokens: Ranks;
   tokens: number;
 }
 
@@ -62,15 +65,14 @@ export async function readFleetStats(
   };
 }
 
-/** Count, minimum, median, 95th percentile, maximum and sum, in one array. */
 function ranks(db: Query, value: ReturnType<Db>, from: ReturnType<Db>) {
   return db`(
-    select array[count(v), min(v), percentile_cont(0.5) within group (order by v),
-                 percentile_cont(0.95) within group (order by v), max(v), sum(v)]::float8[]
+    select jsonb_build_array(count(v), min(v), percentile_cont(0.5) within group (order by v),
+                             percentile_cont(0.95) within group (order by v), max(v), sum(v))
     from (select (${value})::float8 as v from ${from}) as each)`;
 }
 
-function distribution(ranked: readonly (number | null)[] | undefined): Distribution {
+function distribution(ranked: Ranks | undefined): Distribution {
   const [count = 0, min = null, p50 = null, p95 = null, max = null] = ranked ?? [];
   const whole = (value: number | null) => (value === null ? null : Math.round(value));
   return { count: count ?? 0, min: whole(min), p50: whole(p50), p95: whole(p95), max: whole(max) };

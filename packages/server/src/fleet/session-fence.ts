@@ -46,7 +46,8 @@ export function fenceSessions(app: App, { db, world, heartbeats }: FenceDeps): v
     }
     if (found.over) {
       await heardAfterEnd(db, id, world.now());
-      if (request.method === "GET") return;
+      const { config } = request.routeOptions;
+      if (request.method === "GET" || config.heardAfterEnd === true) return;
       throw sessionIsOver(id);
     }
     request.session = id;

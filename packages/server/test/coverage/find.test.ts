@@ -65,7 +65,12 @@ const well: Facts = {
     ...{ engine: "embedded", reachable: true, degraded: [], deadLetters: 0 },
     consumers: [{ name: "backend-durable-v1", agent: "backend", role: null, held: [], missed: 0 }],
   }),
-  agents: seen([{ name: "backend", tokens: 1, contained: null }]),
+  agents: seen([
+    {
+      ...{ name: "backend", tokens: 1, contained: null },
+      ...{ inSessions: true, parked: null, unknownEffects: 0 },
+    },
+  ]),
   pages: seen({ nobodyToCall: [], undeliverable: [] }),
   recoveries: seen([]),
   freeze: seen(null),
@@ -79,6 +84,12 @@ const well: Facts = {
   servers: seen(1),
   variables: { ANN_KEY: true },
 };
+
+function agent(facts: object): Facts {
+  const backend = well.agents.seen ? well.agents.value[0] : undefined;
+  assert.ok(backend !== undefined);
+  return { ...well, agents: seen([{ ...backend, ...facts }]) };
+}
 
 const withConfig = (change: object): Facts => ({
   ...well,
@@ -276,13 +287,19 @@ const table: readonly [string, Facts, string, RegExp][] = [
   ["no token", { ...well, agents: seen([]) }, "agent-without-token", /token create/],
   [
     "a contained agent",
-    {
-      ...well,
-      agents: seen([
-        { name: "backend", tokens: 1, contained: { incident: "inc_1", because: "x" } },
-      ]),
-    },
+    agent({ contained: { incident: "inc_1", because: "x" } }),
     ...(["agent-contained", /incident show inc_1/] as const),
+  ],
+  [
+    "an agent without sessions",
+    agent({ inSessions: false }),
+    ...(["agent-without-session", /agent run --agent backend/] as const),
+  ],
+  ["a parked agent", agent({ parked: "it died" }), "agent-parked", /agents release backend/],
+  [
+    "effects that nobody knows of",
+    agent({ unknownEffects: 2 }),
+    ...(["effects-unknown", /effects list --agent backend/] as const),
   ],
   ["no inbox", messages({ consumers: [] }), "agent-without-inbox", /messages publish/],
   ["the engine away", messages({ reachable: false }), "messages-away", /messages/],
