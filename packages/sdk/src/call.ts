@@ -6,13 +6,16 @@ export type Query = Readonly<
 
 export interface CallOptions {
   readonly query?: Query;
+  /** Bytes go as they are, anything else as JSON. */
   readonly body?: unknown;
+  /** How the answer is read. Default `json`. */
+  readonly answer?: "json" | "bytes";
   readonly signal?: AbortSignal;
   /** How long the whole exchange may take. Default 30,000. */
   readonly timeoutMs?: number;
 }
 
-/** One request to the server: JSON in, JSON out, `Fault` on anything but 2xx. */
+/** One request to the server: JSON (or bytes) in and out, `Fault` on anything but 2xx. */
 export type Call = <T>(method: string, path: string, options?: CallOptions) => Promise<T>;
 
 export interface Connection {
@@ -45,16 +48,28 @@ export function callTo({ url, token, session }: Connection): Call {
         authorization: `Bearer ${token}`,
         accept: "application/json",
         ...(session === undefined ? {} : { "lastgood-session": session }),
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(body === undefined ? {} : { "content-type": contentTypeOf(body) }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isBytes(body) ? body : JSON.stringify(body) }),
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
     });
+    if (response.ok && options.answer === "bytes") {
+      return new Uint8Array(await response.arrayBuffer()) as T;
+    }
     const text = await response.text();
     if (!response.ok) throw faultOf(response, text);
     // The server answers in the shapes that the API types state; its tests hold it to them.
     return (text === "" ? undefined : JSON.parse(text)) as T;
   };
+}
+
+/** In memory that nobody shares, as `fetch` asks for. */
+function isBytes(body: unknown): body is Uint8Array<ArrayBuffer> {
+  return body instanceof Uint8Array;
+}
+
+function contentTypeOf(body: unknown): string {
+  return isBytes(body) ? "application/octet-stream" : "application/json";
 }
 
 function targetOf(path: string, url: string): URL {

@@ -16,6 +16,7 @@ import { sessionsApi } from "./api/sessions.ts";
 import { signalsApi } from "./api/signals.ts";
 import { stateApi } from "./api/state.ts";
 import { tasksApi } from "./api/tasks.ts";
+import { workTreesApi } from "./api/work-trees.ts";
 import { type Connection, callTo } from "./call.ts";
 
 /** A function per operation of the public API. */
@@ -40,6 +41,7 @@ export function operations(connection: Connection) {
     ...signalsApi(call),
     ...stateApi(call),
     ...tasksApi(call),
+    ...workTreesApi(call),
   };
 }
 

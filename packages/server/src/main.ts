@@ -64,6 +64,8 @@ import { createSignals, type Signals } from "./signals/signals.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
 import { createTasks, type Tasks } from "./tasks/tasks.ts";
+import { measureFile } from "./work-trees/measure-file.ts";
+import { createWorkTrees } from "./work-trees/work-trees.ts";
 import { realWorld, type World } from "./world.ts";
 
 export interface StartOptions {
@@ -164,7 +166,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
   reached.effects.routes(app);
-  createBrief({ ...ground, ...reached, workTrees: null }).routes(app);
+  const workTrees = await createWorkTrees(ground);
+  closing.add(() => workTrees.stop());
+  workTrees.routes(app);
+  const seen = { ...workTrees, measure: measureFile };
+  createBrief({ ...ground, ...reached, workTrees: seen }).routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);

@@ -1,3 +1,4 @@
+import { type Call, segment } from "../call.ts";
 import type { CheckpointCommit } from "./checkpoints.ts";
 
 /** One file of a work tree that differs from its last commit. */
@@ -38,4 +39,49 @@ export interface WorkTreeReport {
   readonly leftovers: readonly string[];
   /** What could not be read, and why. */
   readonly unread: readonly string[];
+}
+
+/**
+ * Why a work tree was saved: the session began, it changed, the session ended; and by whoever takes edits
+ * back, before and after.
+ */
+export type SaveKind = "start" | "change" | "end" | "before-undo" | "undone";
+
+/** What the server holds of a session's work tree. */
+export interface SavedWorkTree {
+  readonly session: string;
+  readonly agent: string;
+  /** A commit whose tree is the work tree as it was; null while nothing was saved. */
+  readonly save: string | null;
+  readonly savedAt: string | null;
+  /** As read when it was saved; its `source` is `saved`. */
+  readonly report: WorkTreeReport | null;
+  /** Saves of the agent's that the server holds, newest first: what is sent next may stand on them. */
+  readonly holds: readonly string[];
+}
+
+export function workTreesApi(call: Call) {
+  const of = (session: string) => `/v1/sessions/${segment(session)}/work-tree`;
+  return {
+    savedWorkTree: (session: string, signal?: AbortSignal) =>
+      call<SavedWorkTree>("GET", of(session), { ...(signal && { signal }) }),
+    /**
+     * A git bundle of two refs: `refs/lastgood/save`, a commit whose tree is the work tree, and
+     * `refs/lastgood/report`, its `WorkTreeReport` as JSON. It may stand on what the server holds
+     * (`version_conflict` where that is gone), and has at most 64 MiB. `fenced` once the session is over.
+     */
+    saveWorkTree: (session: string, bundle: Uint8Array, signal?: AbortSignal) =>
+      call<SavedWorkTree>("PUT", of(session), {
+        body: bundle,
+        timeoutMs: 120_000,
+        ...(signal && { signal }),
+      }),
+    /** The latest save with its report as a bundle that stands on nothing, to restore it anywhere. */
+    workTreeBundle: (session: string, signal?: AbortSignal) =>
+      call<Uint8Array>("GET", `${of(session)}/bundle`, {
+        answer: "bytes",
+        timeoutMs: 120_000,
+        ...(signal && { signal }),
+      }),
+  };
 }
