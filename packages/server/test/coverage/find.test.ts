@@ -284,7 +284,7 @@ const table: readonly [string, Facts, string, RegExp][] = [
     ...(["variable-not-set", /API_TOKEN/] as const),
   ],
   ["no authors", withConfig({ agents: { backend: {} } }), "agent-without-authors", /authors/],
-  ["no token", { ...well, agents: seen([]) }, "agent-without-token", /token create/],
+  ["no token", agent({ tokens: 0 }), "agent-without-token", /token create/],
   [
     "a contained agent",
     agent({ contained: { incident: "inc_1", because: "x" } }),

@@ -17,11 +17,12 @@ export function whyNoCommand(
     const below =
       rest.length > 0 ? undefined : command.commands.find((each) => each.name() === word);
     if (below !== undefined) command = below;
+    else if (options.has("--")) rest.push(word);
     else if (word.startsWith("--")) options.add(word.split("=")[0] ?? word);
     else rest.push(word);
   }
   if (command === program) return `there is no command ${words[0] ?? ""}`;
-  const known = new Set(["--help"]);
+  const known = new Set(["--help", "--"]);
   for (let at: Command | null = command; at !== null; at = at.parent) {
     for (const { long } of at.options) if (long) known.add(long);
   }
