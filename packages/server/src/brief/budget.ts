@@ -41,30 +41,45 @@ export function tokensIn(text: string): number {
 }
 
 export function fit(frame: Frame, pieces: readonly Piece[], maxTokens: number): Fitted {
-  const byRank = pieces
+  const ranked = pieces
     .map((piece, place) => ({ piece, place }))
-    .sort((one, other) => one.piece.rank - other.piece.rank || one.place - other.place);
-  const render = (kept: number): Fitted => {
-    const chosen = new Set(byRank.slice(0, kept).map(({ piece }) => piece));
-    const cut = cutOf(byRank.slice(kept).map(({ piece }) => piece));
-    const text = textOf(
-      frame,
-      pieces.filter((piece) => chosen.has(piece)),
-      cut,
-      maxTokens,
-    );
-    return { text, tokens: tokensIn(text), cut };
-  };
-  const whole = render(byRank.length);
-  if (whole.tokens <= maxTokens) return whole;
+    .sort((one, other) => one.piece.rank - other.piece.rank || one.place - other.place)
+    .map(({ piece }) => piece);
+  const lengths = lengthsOf(frame, ranked);
+  const lengthOf = (kept: number) =>
+    (lengths[kept] ?? 0) + missing(cutOf(ranked.slice(kept)), maxTokens).length;
+  const doesFit = (kept: number) => lengthOf(kept) <= maxTokens * charactersPerToken;
   // The text grows with every piece, but for the few words that say what was cut.
-  let [fits, over] = [0, byRank.length];
+  let [fits, over] = doesFit(ranked.length)
+    ? [ranked.length, ranked.length + 1]
+    : [0, ranked.length];
   while (over - fits > 1) {
     const middle = (fits + over) >> 1;
-    if (render(middle).tokens <= maxTokens) fits = middle;
+    if (doesFit(middle)) fits = middle;
     else over = middle;
   }
-  return render(fits);
+  const kept = new Set(ranked.slice(0, fits));
+  const cut = cutOf(ranked.slice(fits));
+  const chosen = pieces.filter((piece) => kept.has(piece));
+  const text = `${textOf(frame, chosen)}${missing(cut, maxTokens)}`;
+  return { text, tokens: tokensIn(text), cut };
+}
+
+/** How long the text is with none, one, two, … of the pieces: as `textOf` makes it, without making it. */
+function lengthsOf({ head, foot, below }: Frame, ranked: readonly Piece[]): readonly number[] {
+  const sections = new Set<string>();
+  let length = head.length + 1 + foot.length;
+  return [
+    length,
+    ...ranked.map(({ section, text }) => {
+      if (!sections.has(section)) {
+        sections.add(section);
+        length += 1 + (section === below ? 0 : headingOf(section).length);
+      }
+      length += text.length + 1;
+      return length;
+    }),
+  ];
 }
 
 /** Least important first. */
@@ -80,18 +95,21 @@ function cutOf(leftOut: readonly Piece[]): readonly string[] {
   );
 }
 
-function textOf(
-  { head, foot, below }: Frame,
-  pieces: readonly Piece[],
-  cut: readonly string[],
-  maxTokens: number,
-): string {
+/** Joined by `\n`, each section with its heading; its pieces end in `\n`. */
+function textOf({ head, foot, below }: Frame, pieces: readonly Piece[]): string {
   const sections = Map.groupBy(pieces, ({ section }) => section);
   const linesOf = (each: readonly Piece[]) => `${each.map(({ text }) => text).join("\n")}\n`;
   const said = [...sections]
     .filter(([section]) => section !== below)
-    .map(([section, each]) => `## ${section}\n\n${linesOf(each)}`);
+    .map(([section, each]) => `${headingOf(section)}${linesOf(each)}`);
   const last = sections.get(below);
-  const missing = cut.length === 0 ? "" : `\nCut to fit ${maxTokens} tokens: ${cut.join(", ")}.\n`;
-  return `${[head, ...said, foot, ...(last === undefined ? [] : [linesOf(last)])].join("\n")}${missing}`;
+  return [head, ...said, foot, ...(last === undefined ? [] : [linesOf(last)])].join("\n");
+}
+
+function headingOf(section: string): string {
+  return `## ${section}\n\n`;
+}
+
+function missing(cut: readonly string[], maxTokens: number): string {
+  return cut.length === 0 ? "" : `\nCut to fit ${maxTokens} tokens: ${cut.join(", ")}.\n`;
 }

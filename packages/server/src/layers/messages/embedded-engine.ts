@@ -237,10 +237,12 @@ async function lookAhead(
   const [messages, [count]] = await Promise.all([
     db<LogRow[]>`
       select ${columns(db, bytesMax)} from message_consumers c cross join lateral (
-        select * from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
-        order by l.seq limit ${aheadMax}) log
-      where c.name = ${consumer} and (c.pattern is null or subject ~ c.pattern)
-      order by seq limit ${limit}`,
+        select * from (
+          select * from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
+          order by l.seq limit ${aheadMax}) near
+        where c.pattern is null or near.subject ~ c.pattern
+        order by near.seq limit ${limit}) log
+      where c.name = ${consumer} order by log.seq`,
     db<{ total: number }[]>`
       select case
         when c.pattern is null then (
