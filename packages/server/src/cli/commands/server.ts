@@ -100,7 +100,8 @@ function levelOf({ logLevel, logFile }: StartFlags): string {
   );
 }
 
-function toPort(text: string): number {
+/** From 0 to 65535. */
+export function toPort(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw new Fault("bad_input", `--port ${text} is not a port: take one from 0 to 65535.`, {
