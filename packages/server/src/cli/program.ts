@@ -14,6 +14,7 @@ import { effectsCommands } from "./commands/effects.ts";
 import { incidentCommands } from "./commands/incidents.ts";
 import { initCommands } from "./commands/init.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
+import { mcpCommands } from "./commands/mcp.ts";
 import { messagesCommands } from "./commands/messages.ts";
 import { pageCommands } from "./commands/pages.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
@@ -60,6 +61,7 @@ export function createProgram(): Command {
   checkpointCommands(program);
   briefCommands(program);
   effectsCommands(program);
+  mcpCommands(program);
   program.commandsGroup("To run the server:");
   configCommands(program);
   accessCommands(program);
