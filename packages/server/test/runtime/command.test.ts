@@ -27,15 +27,16 @@ esac
 
 /** A deployment: its image is set at once, and its rollout is asked for separately. */
 const kubectl = `#!/bin/sh
-state="$STATE/deployment"
+[ -e "$STATE/away" ] && { echo "connection refused" >&2; exit 1; }
 case "$*" in
-  "set image deployment/content-api content-api="*) printf '%s' "\${4#*=}" > "$state" ;;
+  "set image deployment/content-api content-api="*) printf '%s' "\${4#*=}" > "$STATE/wanted" ;;
   "rollout status deployment/content-api --timeout="*)
     [ -e "$STATE/stuck" ] && { echo "error: deployment exceeded its progress deadline" >&2; exit 1; }
-    exit 0 ;;
+    [ -e "$STATE/wanted" ] && cp "$STATE/wanted" "$STATE/ready"; exit 0 ;;
   "get deployment/content-api -o jsonpath={.spec.template.spec.containers[0].image}")
-    [ -e "$STATE/away" ] && { echo "connection refused" >&2; exit 1; }
-    [ -e "$state" ] && cat "$state"; exit 0 ;;
+    [ -e "$STATE/wanted" ] && cat "$STATE/wanted"; exit 0 ;;
+  "get pods --selector app=content-api --sort-by .metadata.creationTimestamp -o go-template="*)
+    [ -e "$STATE/ready" ] && { cat "$STATE/ready"; echo; cat "$STATE/wanted"; }; exit 0 ;;
   *) echo "unknown: $*" >&2; exit 64 ;;
 esac
 `;
@@ -51,6 +52,12 @@ async function startExample(name: string) {
   const page = await readFile(join(import.meta.dirname, "../../../../docs/runtime.md"), "utf8");
   const examples = [...page.matchAll(/```yaml\n# ([\w ]+)\n([\s\S]*?)```/g)];
   const text = examples.find((match) => match[1] === name)?.[2];
+  await mkdir(join(folder, "deploy"));
+  for (const [, script = "", body = ""] of page.matchAll(
+    /```sh\n# (deploy\/\w+\.sh)[^\n]*\n([\s\S]*?)```/g,
+  )) {
+    await writeFile(join(folder, script), body);
+  }
   assert.ok(text !== undefined, `docs/runtime.md has an example "${name}"`);
   const config = configSchema.parse(parse(text));
   const runtime = config.services["content-api"]?.runtime;
@@ -70,6 +77,7 @@ async function startExample(name: string) {
   return {
     adapter,
     mark: (file: string) => writeFile(join(folder, file), ""),
+    file: (name: string) => readFile(join(folder, name), "utf8"),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
@@ -99,10 +107,13 @@ test("a command that refuses, one that does nothing, and a rollout that sticks a
   await rmMark(compose, "refuses");
 
   await using kube = await startExample("kubectl");
+  await kube.adapter().set(one, signal);
   await kube.mark("stuck");
   const stuck = await kube.adapter().set(two, signal);
   assert.ok(stuck.outcome === "failed");
   assert.match(stuck.output, /progress deadline/);
+  assert.equal((await kube.adapter().read(signal)).revision, one, "what served still does");
+  assert.match(await kube.file("wanted"), new RegExp(`:${one}$`), "nor will it come up one day");
 
   await kube.mark("away");
   await assert.rejects(kube.adapter().read(signal), {

@@ -136,7 +136,7 @@ export function createServices(deps: ServicesDeps) {
     /** Resolves when it is served and what served before has ended. Fault `not_healthy` otherwise. */
     async deploy(name: string, order: DeployOrder): Promise<DeployResult> {
       const { repository } = declared(name);
-      adapterOf(name);
+      const adapter = adapterOf(name);
       if (repository === undefined) {
         throw new Fault(
           "bad_configuration",
@@ -163,7 +163,7 @@ export function createServices(deps: ServicesDeps) {
       }
       throw new Fault(
         "not_healthy",
-        `${to.slice(0, 12)} is not served by ${name}: ${done.because}. What served before still does; its output is in \`lastgood services logs ${name}\`.`,
+        `${to.slice(0, 12)} is not served by ${name}: ${done.because}. ${whereOutputIs(adapter, done.output)}`,
         { context: { output: done.output.slice(-2_000) } },
       );
     },
@@ -187,6 +187,15 @@ export function createServices(deps: ServicesDeps) {
       throw new Fault("state_forbids", `${name} is run by your own commands: its logs are theirs.`);
     },
   };
+}
+
+/** A process's output is kept; what a command of the user's said is told at once, its last line. */
+function whereOutputIs({ kind, service }: RuntimeAdapter, output: string): string {
+  if (kind === "process") {
+    return `What served before still does; its output is in \`lastgood services logs ${service}\`.`;
+  }
+  const last = output.trim().split("\n").at(-1)?.slice(0, 500) ?? "";
+  return `It said: ${last === "" ? "nothing" : last}`;
 }
 
 export type Services = ReturnType<typeof createServices>;
