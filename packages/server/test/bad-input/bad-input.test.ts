@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { accessRows } from "./access-rows.ts";
 import { actRows } from "./act-rows.ts";
 import { planMergeAndRoot, pushGuiltyAgain } from "./afterwards.ts";
+import { briefRows } from "./brief-rows.ts";
 import { ask, type Outcome, type } from "./calls.ts";
 import { commandRows } from "./command-rows.ts";
 import { type Digests, moved } from "./digest.ts";
@@ -28,7 +29,8 @@ function unmoved(leaves: readonly string[] | undefined, before: Digests, after: 
 test("bad input is refused with its code and what to do, and moves nothing", async (t) => {
   await using world = await startSmallWorld();
   let before = await world.digest();
-  for (const row of [...formRows, ...nameRows, ...accessRows, ...actRows, ...workRows]) {
+  const rows = [...formRows, ...nameRows, ...accessRows, ...actRows, ...workRows, ...briefRows];
+  for (const row of rows) {
     await t.test(row.name, async () => {
       const outcome = await ask(world, row.call);
       const was = before;

@@ -64,6 +64,15 @@ const files: readonly Row[] = [
   }),
 ];
 
+const checkpoints: readonly Row[] = [
+  typed("checkpoint -m draft", { ...bad, says: /required option.*--task/ }),
+  typed("checkpoint -m draft --task T-1 --subtask 6/5", { ...bad, says: /write it as 3\/5/ }),
+  typed("checkpoint -m draft[task:T-2] --task T-1", { ...bad, says: /leave marks out/ }),
+  typed("brief nobody", { fault: "not_found", exit: 3, says: /lastgood agents/ }),
+  typed("brief backend --markdown --max-tokens 5", { ...bad, says: /maxTokens/ }),
+  typed("inbox nobody", { fault: "not_found", exit: 3, says: /messages consumers/ }),
+];
+
 const servers: readonly Row[] = [
   typed(
     "changes",
@@ -91,4 +100,11 @@ const work: readonly Row[] = [
   }),
 ];
 
-export const commandRows: readonly Row[] = [...usage, ...drills, ...files, ...servers, ...work];
+export const commandRows: readonly Row[] = [
+  ...usage,
+  ...drills,
+  ...files,
+  ...servers,
+  ...work,
+  ...checkpoints,
+];
