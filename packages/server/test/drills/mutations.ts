@@ -185,7 +185,8 @@ function deployedByHand(config: Config): Config {
 
 const rightRevert = "exactly one revert, of the guilty commit";
 const servedWell = "visitors were served well when it was called verified";
-const stillBad = /Wait until the signals of content-api.*did not take/;
+/** Neither its health nor its signals are back: whichever is looked at first says so. */
+const stillBad = /"(serve \w+ from|Wait until the signals of) content-api.*did not take/;
 
 export const mutations: readonly Mutation[] = [
   {

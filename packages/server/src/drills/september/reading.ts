@@ -85,19 +85,19 @@ export interface Visit {
   readonly tookMs: number;
 }
 
-/** The last `count` visits that were over by then, oldest first. */
-export async function visitsBefore(
+/** The visits that began and were over in between, oldest first. */
+export async function visitsBetween(
   { folder }: SeptemberWorld,
-  moment: Date,
-  count: number,
+  since: Date,
+  until: Date,
 ): Promise<readonly Visit[]> {
   const text = await readFile(join(folder, "requests.ndjson"), "utf8").catch(() => "");
   return text
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Visit)
-    .filter(({ at, tookMs }) => new Date(at).getTime() + tookMs <= moment.getTime())
-    .slice(-count);
+    .filter(({ at }) => new Date(at) >= since)
+    .filter(({ at, tookMs }) => new Date(at).getTime() + tookMs <= until.getTime());
 }
 
 export interface Commits {
