@@ -1,7 +1,8 @@
 /**
- * The agent's own commits that no remote has, kept so that they outlive its disk: a commit whose folders are
- * named by their ids, each with the commit as it is written and its tree. A commit cannot be kept as itself
- * without all that came before it; written out again where its parents are, it gets the same id.
+ * The agent's own commits that no remote has, kept so that they outlive its disk: a commit of ours with the
+ * tree of the last one, and with a folder for each that holds the commit as it is written and its tree. A
+ * commit cannot be kept as itself without all that came before it; written again where its parents are, it
+ * gets the same id.
  */
 import { fromText } from "./byte-path.ts";
 import type { HeadCommit } from "./head-commit.ts";
@@ -23,24 +24,49 @@ export function notElsewhere(
   return commits.filter(({ id }) => !elsewhere.has(id));
 }
 
-/** The commit that carries them, written under the session's ref; null where there is nothing to carry. */
+/** The last commit's tree, and each commit's, lie under these. */
+export const headFolder = fromText("head");
+const commitsFolder = "commits";
+
+/** The carrying commit, written under the session's ref; null where the last commit could not be read. */
 export async function carryCommits(
   keep: Keep,
   session: string,
-  commits: readonly HeadCommit[],
+  { head, commits }: { readonly head: HeadCommit; readonly commits: readonly HeadCommit[] },
   at: Date,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const ids = commits.map(({ id }) => id);
+  const ids = [head.id, ...commits.map(({ id }) => id)];
   const contents = await readObjects(keep, "commit", ids, commitBytesMax, signal);
-  if (contents.size === 0) return null;
-  const files = [...contents].flatMap(([id, content]): FileCommand[] => [
-    { kind: "write", path: fromText(`${id}/commit`), mode: "100644", content },
-    { kind: "place", path: fromText(`${id}/tree`), mode: "040000", id: treeIn(content) },
-  ]);
+  const last = contents.get(head.id);
+  if (last === undefined) return null;
+  const tree = (path: string, id: string): FileCommand => ({
+    ...{ kind: "place", path: fromText(path), mode: "040000", id },
+  });
+  const files = [tree(headFolder, treeIn(last))];
+  for (const { id } of commits) {
+    const content = contents.get(id);
+    if (content === undefined) continue;
+    const path = fromText(`${commitsFolder}/${id}/commit`);
+    files.push({ kind: "write", path, mode: "100644", content });
+    files.push(tree(`${commitsFolder}/${id}/tree`, treeIn(content)));
+  }
   const message = `Commits that no remote had\n\nLastgood-Session: ${session}\n`;
   const commit = { ref: commitsRef(session), parents: [], message, at, files };
   return (await importCommit(keep, commit, [], signal)).id;
+}
+
+/** The ids of the commits that a carrying commit holds, with the blobs that they are written in. */
+export async function carriedBy(
+  { git, directory }: Pick<Keep, "git" | "directory">,
+  carrier: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const args = ["ls-tree", "-r", "--full-tree", "--end-of-options", carrier];
+  const own = { directory, signal, env: { GIT_LITERAL_PATHSPECS: "0" } };
+  const listed = await git.text([...args, "--", `:(glob)${commitsFolder}/*/commit`], own);
+  const form = new RegExp(`^100644 blob ([0-9a-f]+)\t${commitsFolder}/([0-9a-f]+)/commit$`, "gm");
+  return new Map([...listed.matchAll(form)].map(([, blob = "", id = ""]) => [id, blob]));
 }
 
 /** A commit begins with its tree. */

@@ -27,7 +27,7 @@ export type FileCommand =
 
 export interface NewCommit {
   readonly ref: string;
-  /** Of these it is the child; none for one that begins. */
+  /** Of these it is the child; none for one that begins. It has nothing of their trees. */
   readonly parents: readonly string[];
   readonly message: string;
   readonly at: Date;
@@ -90,6 +90,7 @@ function* commandsOf(commit: NewCommit, also: readonly string[]): Generator<Buff
       "",
     ].join("\n"),
   );
+  yield Buffer.from("deleteall\n");
   for (const file of files) yield* bytesOf(file);
   yield Buffer.from("\n");
   for (const each of also) yield Buffer.from(`reset ${each}\nfrom :1\n\n`);

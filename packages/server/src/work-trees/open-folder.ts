@@ -34,6 +34,8 @@ export interface OpenFolder extends Disposable {
   names(max: number): readonly BytePath[] | null;
   /** Of the folder. */
   stats(): Stats;
+  /** What the system reaches a name in it by: through the handle. */
+  at(name: BytePath): Buffer;
   /** Of the thing itself, never of what it links to; null where there is none. */
   look(name: BytePath): Stats | null;
   /** `Unreadable` for anything but a true folder. */
@@ -83,6 +85,7 @@ function open(path: Buffer): OpenFolder {
       return names.sort();
     },
     stats: () => fstatSync(handle),
+    at,
     look(name) {
       const found = attempt(() => lstatSync(at(name), { throwIfNoEntry: false }));
       return found ?? null;
@@ -135,8 +138,8 @@ function readWhole(file: number, max: number): FileRead | null {
   return { content, stats: same ? after : null };
 }
 
-/** What the system refuses is a finding about the tree, not a failure of ours. */
-function attempt<T>(act: () => T): T {
+/** What the system refuses is a finding about the tree, not a failure of ours: `Unreadable`. */
+export function attempt<T>(act: () => T): T {
   try {
     return act();
   } catch (cause) {
@@ -154,6 +157,11 @@ const reasons: Readonly<Record<string, string>> = {
   ENXIO: "it is no regular file",
   ENAMETOOLONG: "its name is too long",
   EIO: "its disk does not answer",
+  ENOTEMPTY: "a folder that holds something stands there",
+  EEXIST: "something stands there",
+  EISDIR: "a folder stands there",
+  ENOSPC: "its disk is full",
+  EROFS: "its disk takes no writes",
 };
 
 /** The folder at `path` below `root`, handed to `act`, and closed again. */

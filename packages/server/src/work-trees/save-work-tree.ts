@@ -118,8 +118,11 @@ export function createSaver(tree: WorkTree, session: string): Saver {
     signal: AbortSignal,
   ): Promise<string | null> {
     if (head.id === null) return null;
-    if (tip?.head === head.id) return tip.carrier;
-    return await carryCommits(tree.keep, session, notElsewhere(commits, remoteTips), at, signal);
+    if (tip?.head === head.id && tip.carrier !== null) return tip.carrier;
+    const [last] = commits;
+    if (last === undefined) return null;
+    const carried = { head: last, commits: notElsewhere(commits, remoteTips) };
+    return await carryCommits(tree.keep, session, carried, at, signal);
   }
 
   /** `files` becomes what the commit's tree holds. */

@@ -5,11 +5,13 @@ import { commitsRef, type Keep, saveRef } from "./keep.ts";
 import { parseSave, type Save } from "./save.ts";
 import type { TreeFiles } from "./tree-files.ts";
 
+type Repository = Pick<Keep, "git" | "directory">;
+
 const savesMax = 1_000;
 
 /** Newest first. */
 export async function listSaves(
-  keep: Keep,
+  keep: Repository,
   session: string,
   signal: AbortSignal,
 ): Promise<readonly Save[]> {
@@ -17,12 +19,34 @@ export async function listSaves(
 }
 
 /** The save that a ref or an id names; null where there is none. */
-export async function findSave(keep: Keep, ref: string, signal: AbortSignal): Promise<Save | null> {
+export async function findSave(
+  keep: Repository,
+  ref: string,
+  signal: AbortSignal,
+): Promise<Save | null> {
   return (await logOf(keep, ["-n", "1"], ref, signal))[0] ?? null;
 }
 
+/** The session's first save: the work tree as it found it. */
+export async function firstSave(
+  keep: Repository,
+  session: string,
+  signal: AbortSignal,
+): Promise<Save | null> {
+  const { git, directory } = keep;
+  const args = ["rev-list", "--first-parent", "--end-of-options", saveRef(session)];
+  const answer = await git.run(args, { directory, signal, answers: [0, 128] });
+  // The first one has no save before it, but may stand on the commits that it carries.
+  const [last = "", before = ""] = answer.stdout.toString("utf8").trim().split("\n").reverse();
+  for (const id of [last, before]) {
+    const save = id === "" ? null : await findSave(keep, id, signal);
+    if (save !== null) return save;
+  }
+  return null;
+}
+
 async function logOf(
-  { git, directory }: Keep,
+  { git, directory }: Repository,
   options: readonly string[],
   ref: string,
   signal: AbortSignal,
@@ -52,7 +76,7 @@ async function logOf(
 
 /** The files of a save, or of any commit or tree of ours. */
 export async function filesOf(
-  { git, directory }: Keep,
+  { git, directory }: Repository,
   treeish: string,
   signal: AbortSignal,
 ): Promise<TreeFiles> {
@@ -76,7 +100,7 @@ export const keeping: Keeping = { sessionsMax: 20, daysMax: 14 };
  * what has gathered. `spared` stays. Call it while alone.
  */
 export async function forgetOldSaves(
-  { git, directory }: Pick<Keep, "git" | "directory">,
+  { git, directory }: Repository,
   spared: string,
   now: Date,
   signal: AbortSignal,
