@@ -48,7 +48,10 @@ export async function handOver(deps: ConcludeDeps, { incident }: Stored): Promis
 /** Why a recovery could not begin decides what follows: wait, look again, or call a person. */
 async function notRun(deps: ConcludeDeps, incident: Decided, error: unknown): Promise<void> {
   if (!(error instanceof Fault)) throw error;
-  const { code, message } = error;
+  const { code, message, context } = error;
+  if (context.contradiction !== undefined) {
+    return await stopForPerson(deps, incident.id, message, "no");
+  }
   // Another recovery moves the target: the next turn tries again, and the page is due if it takes long.
   if (faults[code].retry === "later") return;
   const recovery =

@@ -5,7 +5,7 @@ import type { RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import { type Contradiction, contradictionOf } from "./contradiction.ts";
+import { contradictionOf } from "./contradiction.ts";
 import type { Planner } from "./planner.ts";
 import type { Recoveries, Recovery, RecoveryListener } from "./recovery.ts";
 import { type RecoveryLoopDeps, startRecoveryLoop } from "./recovery-loop.ts";
@@ -65,24 +65,25 @@ export async function createRecoveries(deps: RecoveriesDeps) {
         await recordEvent(tx, recovery.incident, told);
       });
     } catch (error) {
-      const contradiction = await refusedFor(error, recovery, actor);
-      if (contradiction !== null) await deps.contradicted(contradiction);
-      throw error;
+      if (!(error instanceof Fault) || error.code !== "target_busy") throw error;
+      throw await refused(error, recovery, actor);
     }
     loop.wake();
   }
 
-  /** What the one that is under way says against the one that was refused for it. */
-  async function refusedFor(
-    error: unknown,
-    recovery: Recovery,
-    actor: string,
-  ): Promise<Contradiction | null> {
-    if (!(error instanceof Fault) || error.code !== "target_busy") return null;
-    const other = await findRecovery(db, `${error.context.recovery}` as RecoveryId);
-    if (other === null) return null;
+  /** It only has to wait for the one under way; or the two contradict each other, and a person is called. */
+  async function refused(busy: Fault, recovery: Recovery, actor: string): Promise<Fault> {
+    const other = await findRecovery(db, `${busy.context.recovery}` as RecoveryId);
+    if (other === null) return busy;
     const first = { recovery: other, actor: other.runBy ?? other.plannedBy };
-    return contradictionOf(first, { recovery, actor });
+    const contradiction = contradictionOf(first, { recovery, actor });
+    if (contradiction === null) return busy;
+    const calledFor = await deps.contradicted(contradiction);
+    return new Fault(
+      "target_busy",
+      `${busy.message} The two contradict each other, and a person is called: \`lastgood incident show ${calledFor}\`.`,
+      { cause: busy, context: { ...busy.context, contradiction: calledFor } },
+    );
   }
 
   const recoveries: Recoveries = {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Fault } from "../../src/fault.ts";
 import type { ChangeId, RecoveryId, ServiceName } from "../../src/ids.ts";
 import { closeIncident } from "../../src/incidents/takeover.ts";
 import { emptyPlan, type Step } from "../../src/layers/layer.ts";
@@ -7,8 +8,9 @@ import { recordChanges } from "../../src/ledger/ledger-store.ts";
 import { insertRecovery } from "../../src/recovery/recovery-store.ts";
 import type { Db } from "../../src/store/database.ts";
 import { newChangeId, newId, realWorld } from "../../src/world.ts";
-import { startBrokenWorld } from "../recovery/broken-world.ts";
+import { patienceMs, startBrokenWorld, startHandling } from "../recovery/broken-world.ts";
 import { startDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import { startRoom } from "./room.ts";
 
 const bad = "b".repeat(40);
@@ -106,6 +108,23 @@ test("a deploy that keeps what was put back, one of Lastgood's own, or one long 
   );
 });
 
+test("an automatic recovery that contradicts another actor's is left to whoever was called for both", async () => {
+  await using store = await startDatabase();
+  const context = { recovery: "rec_anns", contradiction: "inc_both" };
+  const refused = new Fault("target_busy", "rec_anns is already moving it", { context });
+  const bad = new Set<string>();
+  await using room = await startRoom(store.db, {
+    refused,
+    check: (revision) => (bad.has(revision) ? "bad" : "good"),
+  });
+  const [guilty] = await room.push("api", ["backend"]);
+  bad.add(guilty?.commit ?? "");
+  room.say();
+  const incident = await room.only("frozen");
+  assert.match(incident.because, /rec_anns is already moving it/);
+  assert.deepEqual([...(await room.pages())], [], "one is called for the contradiction itself");
+});
+
 test("a second actor's recovery of what one is moving is refused, and calls a person once", {
   timeout: 60_000,
 }, async () => {
@@ -133,7 +152,10 @@ test("a second actor's recovery of what one is moving is refused, and calls a pe
     await client.runRecovery(planned.id, planned.digest);
     await reached.promise;
     for (let times = 0; times < 2; times++) {
-      await assert.rejects(other.runRecovery(second.id, second.digest), { code: "target_busy" });
+      await assert.rejects(other.runRecovery(second.id, second.digest), {
+        code: "target_busy",
+        message: /contradict each other, and a person is called/,
+      });
     }
     const { incidents } = await client.incidents({ state: "all" });
     const found = incidents.filter(({ kind }) => kind === "contradiction");
@@ -149,4 +171,31 @@ test("a second actor's recovery of what one is moving is refused, and calls a pe
   } finally {
     held.resolve();
   }
+});
+
+test("whoever serves again at once what a recovery took away contradicts it, and a person is called once", {
+  timeout: 100_000,
+}, async () => {
+  await using world = await startBrokenWorld();
+  const client = await world.start();
+  const planned = await world.breakAndPlan(client);
+  const bad = world.origin.tip();
+  const stop = startHandling(client);
+  await client.runRecovery(planned.id, planned.digest);
+  const isVerified = async () => (await client.recovery(planned.id)).state === "verified";
+  await until("the recovery to be verified", isVerified, patienceMs);
+  await stop();
+  const other = await world.as("somebody-else");
+  const order = { revision: bad, override: true, reason: "it was fine" };
+  await other.deployService("content-api", order);
+  const found = await until("the contradiction", async () => {
+    const { incidents } = await client.incidents({ state: "all" });
+    return incidents.find(({ kind }) => kind === "contradiction");
+  });
+  assert.equal(found.state, "frozen");
+  assert.match(found.title, /runtime:content-api: token:test and token:somebody-else contradict/);
+  assert.deepEqual(
+    (await client.pages()).pages.map(({ incident }) => incident),
+    [found.id],
+  );
 });

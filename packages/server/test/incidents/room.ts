@@ -52,6 +52,8 @@ export interface RoomOptions {
   readonly evidence?: (service: string, exposedAt: Date) => number;
   readonly conflicts?: readonly string[];
   readonly unplannable?: Fault;
+  /** Why no recovery may begin. */
+  readonly refused?: Fault;
   readonly writeUps?: Partial<WriteUps>;
 }
 
@@ -329,7 +331,7 @@ function sandboxesOf(
 function recoveriesOf(
   world: World,
   outside: Outside,
-  { conflicts = [], unplannable }: RoomOptions,
+  { conflicts = [], unplannable, refused }: RoomOptions,
 ): Recoveries {
   const set = (id: RecoveryId, change: Partial<Recovery>) => {
     const found = outside.recoveries.get(id);
@@ -369,6 +371,7 @@ function recoveriesOf(
       return recovery;
     },
     async run(id, _, actor) {
+      if (refused !== undefined) throw refused;
       outside.ran.push({ id, actor });
       set(id, { state: "running" });
     },
