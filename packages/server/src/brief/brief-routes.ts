@@ -65,7 +65,10 @@ async function deliver(
   const { db, world, configuration } = deps;
   const isKnown =
     actor.role === "agent" || requireAgent(db, configuration.current(), world.now(), agent);
-  const [brief] = await Promise.all([gather(deps, agent, request), isKnown]);
+  const [brief] = await Promise.all([
+    gather(deps, agent, request, { mustLive: actor.role === "agent" }),
+    isKnown,
+  ]);
   if (request.session !== undefined) await markBriefed(db, request.session, world.now());
   return brief;
 }

@@ -42,7 +42,7 @@ export async function takenBackSince(
   since: Date,
 ): Promise<readonly TakenBack[]> {
   return await db<TakenBack[]>`
-    select c.layer, c.target, c.to_ref as to, c.reason, r.agent as by, r.to_ref as revert,
+    select c.layer, c.task, c.target, c.to_ref as to, c.reason, r.agent as by, r.to_ref as revert,
            coalesce(v.because, r.reason) as because,
            coalesce(v.incident, r.details->>'incident') as incident
     from changes r cross join lateral unnest(r.reverts) as undone (id)

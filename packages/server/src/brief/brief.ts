@@ -4,7 +4,7 @@ import { needsRecovery, type Session, toRecord } from "../fleet/session.ts";
 import { conclude, type Evidence } from "./conclude.ts";
 import { noticesOf, type Told } from "./notices.ts";
 
-export interface Parts extends Omit<Evidence, "before" | "lostCommits"> {
+export interface Parts extends Omit<Evidence, "before" | "lostCommits" | "reverted"> {
   readonly at: Date;
   readonly session: Session | null;
   /** The session before and, where it did not end cleanly, those before it that did not either. */
@@ -30,13 +30,14 @@ export function briefOf(parts: Parts): Brief {
     ...{ agent, at: at.toISOString(), session: session?.id ?? null, before: record },
     recovery: needsRecovery(last) ? "full" : "fresh",
     notices: noticesOf({ ...told, before }),
-    commits: (branch ?? recorded).slice(0, commitsMax),
+    // A folder without a commit says nothing of what was committed elsewhere.
+    commits: (branch === null || branch.length === 0 ? recorded : branch).slice(0, commitsMax),
     taskCommits: parts.taskCommits,
     ...{ tasks: parts.tasks, moreTasks: parts.moreTasks },
     ...{ messages: parts.messages, moreMessages: parts.moreMessages },
     ...{ state: parts.state, workTree, effects: parts.effects, pins: [], inputs: parts.inputs },
     leftovers: leftoversOf(parts),
-    conclusion: conclude({ ...parts, before: record, lostCommits }),
+    conclusion: conclude({ ...parts, before: record, lostCommits, reverted: told.takenBack }),
   };
 }
 
@@ -68,23 +69,27 @@ function lostFrom(
   if (workTree === null || last === null || oldest === undefined) return [];
   const there = new Set(workTree.commits.map(({ commit }) => commit));
   return recorded
-    .filter(({ commit, at }) => last.commits.includes(commit) && at > oldest.at)
+    .filter(({ commit, at }) => last.commits.includes(commit) && isLater(at, oldest.at))
     .map(({ commit }) => commit)
     .filter((commit) => !there.has(commit));
 }
 
+/** Times may be written with an offset. */
+function isLater(one: string, other: string): boolean {
+  return Date.parse(one) > Date.parse(other);
+}
+
 /** Recorded ones and those of the branch together, newest first: each once. */
 export function taskCommitsOf(
-  task: string,
+  task: string | null,
   recorded: readonly CheckpointCommit[],
   branch: readonly CheckpointCommit[],
   limit: number,
 ): readonly CheckpointCommit[] {
+  if (task === null) return [];
   const known = new Set(recorded.map(({ commit }) => commit));
   const unrecorded = branch.filter((each) => each.task === task && !known.has(each.commit));
   // Both are in order; what was only read of the branch was not reported yet, and is the latest.
   const all = [...unrecorded, ...recorded];
-  return all
-    .toSorted((one, other) => (one.at < other.at ? 1 : one.at > other.at ? -1 : 0))
-    .slice(0, limit);
+  return all.toSorted((one, other) => Date.parse(other.at) - Date.parse(one.at)).slice(0, limit);
 }

@@ -39,6 +39,12 @@ export interface Evidence {
   readonly inputs: readonly ChangedInput[];
   /** The commits that the session before recorded and the branch, as it is read now, does not have. */
   readonly lostCommits: readonly string[];
+  /** Changes of the agent's that somebody else took back. */
+  readonly reverted: readonly {
+    readonly layer: string;
+    readonly task: string | null;
+    readonly to: string | null;
+  }[];
   /** What could not be asked, and why. */
   readonly unanswered: readonly string[];
 }
@@ -135,6 +141,7 @@ function doubtsOf(evidence: Evidence, progress: Progress | null): readonly strin
     ),
     ...unclearBefore(evidence),
     ...(progress?.doubts ?? []),
+    ...lostTasks(evidence),
     ...treeDoubts(evidence),
     ...otherCandidates(evidence),
     ...few(
@@ -173,6 +180,19 @@ function unclearBefore({ before, tasks, moreTasks }: Evidence): readonly string[
         `Task ${oneLine(id)}, which ${session} began, is not among those listed: see \`lastgood tasks show ${oneLine(id)}\`.`,
     ),
   ];
+}
+
+/** Work that was taken back stays undone when nobody opens its task again. */
+function lostTasks({ reverted, tasks, moreTasks }: Evidence): readonly string[] {
+  const lost = reverted.filter(
+    ({ layer, task }) =>
+      layer === "code" && task !== null && moreTasks === 0 && !tasks.some(({ id }) => id === task),
+  );
+  const byTask = new Map(lost.map(({ task, to }) => [task ?? "", to ?? ""]));
+  return few([...byTask], "tasks", ([task, commit]) => {
+    const id = oneLine(task);
+    return `Task ${id} is not open, and its commit ${commit.slice(0, 7)} was reverted: if it is still wanted, \`lastgood tasks reopen ${id}\`.`;
+  });
 }
 
 function treeDoubts(evidence: Evidence): readonly string[] {

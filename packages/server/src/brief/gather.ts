@@ -19,6 +19,7 @@ import { findSessions } from "../fleet/session-store.ts";
 import { findVersion } from "../layers/state/document-store.ts";
 import { toDocument } from "../layers/state/state-shapes.ts";
 import type { Db } from "../store/database.ts";
+import { sessionIsOver } from "../store/living-session.ts";
 import { briefOf, type Parts, taskCommitsOf } from "./brief.ts";
 import type { BriefDeps } from "./brief-deps.ts";
 import {
@@ -29,7 +30,7 @@ import {
   wasBriefed,
   withReverts,
 } from "./brief-store.ts";
-import { chooseTask } from "./choose-task.ts";
+import { type Choice, chooseTask } from "./choose-task.ts";
 import { uncommitted } from "./conclude.ts";
 import { readTree } from "./read-tree.ts";
 
@@ -41,65 +42,46 @@ const inputsMax = 50;
 const recordedMax = 20;
 const taskCommitsMax = 200;
 
-/** Rebuilt from records, under the configuration as it is now. */
+/**
+ * Rebuilt from records, under the configuration as it is now. `mustLive`: whoever asks in a session that is over
+ * is told so (`fenced`), and not how to go on.
+ */
 export async function gather(
   deps: BriefDeps,
   agent: string,
-  { session: named, workTree: sent }: BriefRequest,
+  request: BriefRequest,
+  { mustLive }: { readonly mustLive: boolean },
 ): Promise<Brief> {
-  const { db, world, tasks, effects, reads } = deps;
-  const at = world.now();
-  const roles = deps.configuration.current().agents[agent]?.roles ?? [];
-  const [{ session, before }, open, unknown, inbox, state, recorded, parked] = await Promise.all([
-    sessionsOf(db, agent, named ?? null),
-    tasks.openFor(agent, roles, tasksMax),
-    effects.unknownOf(agent, effectsMax),
-    inboxOf(deps, agent, roles),
-    findVersion(db, { collection: "agents", id: agent }),
-    findCheckpoints(db, { agent, limit: recordedMax }),
-    parkedBecause(db, agent),
-    reads.flush(),
-  ]);
+  const at = deps.world.now();
+  const who = await askWho(deps, agent, request.session ?? null, mustLive);
+  const { session, before, open, unknown, inbox, state } = who;
   const ids = before.map(({ id }) => id);
   const choice = chooseTask(open.tasks, { agent, session: session?.id ?? null, before: ids });
-  const own = session === null ? ids : [session.id, ...ids];
-  const since = before.at(-1)?.startedAt ?? session?.startedAt ?? at;
-  const ownTreeFirst = session !== null && (await wasBriefed(db, session.id));
-  const [tree, ofTask, inputs, contained, takenBack] = await Promise.all([
-    sent === undefined
-      ? readTree(deps.workTrees, { session, before: before[0] ?? null, ownTreeFirst })
-      : { report: sent, place: sent.path, doubts: [] },
-    choice.task === null
-      ? []
-      : findCheckpoints(db, { task: choice.task.id, limit: taskCommitsMax }),
-    changedInputs(db, agent, own, inputsMax),
-    containmentsSince(db, agent, since),
-    takenBackSince(db, agent, since),
-  ]);
+  const was = await askWhatWas(deps, agent, who, choice, request);
+  const { tree, inputs, contained, takenBack } = was;
   const branch = tree.report?.commits ?? null;
   const artifact = choice.task?.artifact?.path ?? null;
-  const known = taskCommitsOf(
-    choice.task?.id ?? "",
-    ofTask.map(toCommit),
-    choice.task === null ? [] : (branch ?? []),
+  const recorded = who.recorded.map(toCommit);
+  const ofTask = taskCommitsOf(
+    choice.task?.id ?? null,
+    was.ofTask.map(toCommit),
+    branch ?? [],
     taskCommitsMax,
   );
-  const mine = recorded.map(toCommit);
-  const reverted = await withReverts(db, [...known, ...mine, ...(branch ?? [])]);
+  const reverted = await withReverts(deps.db, [...ofTask, ...recorded, ...(branch ?? [])]);
   const marked = (commits: readonly CheckpointCommit[]): readonly BriefCommit[] =>
     commits.map((each) => ({ ...each, reverted: reverted.get(each.commit) ?? null }));
-  const parts: Parts = {
+  return briefOf({
     ...{ agent, at, session, before, choice, inputs, place: tree.place },
-    recorded: marked(mine),
-    branch: branch === null ? null : marked(branch),
-    taskCommits: marked(known),
+    ...{ recorded: marked(recorded), branch: branch === null ? null : marked(branch) },
+    taskCommits: marked(ofTask),
     ...{ tasks: open.tasks, moreTasks: open.more },
     ...{ messages: inbox.messages, moreMessages: inbox.more, holds: inbox.holds },
     state: state?.body.kind === "json" ? toDocument(state) : null,
     workTree: tree.report,
     measured: artifact === null ? null : measuredIn(deps, tree.report, artifact),
     effects: unknown.effects,
-    told: { contained, takenBack, parked },
+    told: { contained, takenBack, parked: who.parked },
     unanswered: [
       ...inbox.doubts,
       ...tree.doubts,
@@ -107,8 +89,51 @@ export async function gather(
         ? [`More than ${effectsMax} effects are unknown: see \`lastgood effects list\`.`]
         : []),
     ],
-  };
-  return briefOf(parts);
+  });
+}
+
+type Who = Awaited<ReturnType<typeof askWho>>;
+
+/** Whoever asks, what it has to do, and what waits for it. */
+async function askWho(deps: BriefDeps, agent: string, named: string | null, mustLive: boolean) {
+  const { db, tasks, effects, reads } = deps;
+  const roles = deps.configuration.current().agents[agent]?.roles ?? [];
+  const [sessions, open, unknown, inbox, state, recorded, parked, briefed] = await Promise.all([
+    sessionsOf(db, agent, named, mustLive),
+    tasks.openFor(agent, roles, tasksMax),
+    effects.unknownOf(agent, effectsMax),
+    inboxOf(deps, agent, roles),
+    findVersion(db, { collection: "agents", id: agent }),
+    findCheckpoints(db, { agent, limit: recordedMax }),
+    parkedBecause(db, agent),
+    named === null ? false : wasBriefed(db, named),
+    reads.flush(),
+  ]);
+  return { ...sessions, open, unknown, inbox, state, recorded, parked, briefed };
+}
+
+/** What the sessions before had in hand, and what became of it since. */
+async function askWhatWas(
+  { db, world, workTrees }: BriefDeps,
+  agent: string,
+  { session, before, briefed }: Who,
+  choice: Choice,
+  { workTree: sent }: BriefRequest,
+) {
+  const ids = [...(session === null ? [] : [session]), ...before].map(({ id }) => id);
+  const since = before.at(-1)?.startedAt ?? session?.startedAt ?? world.now();
+  const [tree, ofTask, inputs, contained, takenBack] = await Promise.all([
+    sent === undefined
+      ? readTree(workTrees, { session, before: before[0] ?? null, ownTreeFirst: briefed })
+      : { report: sent, place: sent.path, doubts: [] },
+    choice.task === null
+      ? []
+      : findCheckpoints(db, { task: choice.task.id, limit: taskCommitsMax }),
+    changedInputs(db, agent, ids, inputsMax),
+    containmentsSince(db, agent, since),
+    takenBackSince(db, agent, since),
+  ]);
+  return { tree, ofTask, inputs, contained, takenBack };
 }
 
 /** An artifact that is committed is in no list of what is not: it is looked at, where the disk is at hand. */
@@ -127,6 +152,7 @@ async function sessionsOf(
   db: Db,
   agent: string,
   named: string | null,
+  mustLive: boolean,
 ): Promise<{ readonly session: Session | null; readonly before: readonly Session[] }> {
   const [latest, [session = null]] = await Promise.all([
     findSessions(db, { agent, limit: sessionsMax }),
@@ -139,6 +165,7 @@ async function sessionsOf(
       { context: { path: "session" } },
     );
   }
+  if (session !== null && session.endedAt !== null && mustLive) throw sessionIsOver(session.id);
   const older = latest.filter(({ epoch }) => session === null || epoch < session.epoch);
   const clean = older.findIndex((each) => !needsRecovery(each));
   return { session, before: older.slice(0, clean === -1 ? older.length : Math.max(1, clean)) };

@@ -1,9 +1,6 @@
 /**
  * The brief for a model's context. Pure. What others wrote stands in quotes or backticks and cannot leave its
  * line.
- *
- * The ranks say what is left out first when the budget is small. A piece is worth at most its group's rank plus
- * one, so that groups never mix.
  */
 import type {
   Brief,
@@ -17,47 +14,9 @@ import type {
 import { fit, type Piece } from "./budget.ts";
 import { oneLine, timesSaid } from "./conclude.ts";
 import { instant } from "./notices.ts";
+import { bullet, more, piecesOf, quoted, ranked, verbatim } from "./pieces.ts";
 
 export const maxTokensDefault = 4_000;
-
-/** From the most important to the first that goes. */
-const ranks = [
-  "notice",
-  "doubt",
-  "current task",
-  "effect",
-  "artifact",
-  "latest task commit",
-  "message",
-  "input",
-  "leftover",
-  "state",
-  "file",
-  "other task",
-  "task commit",
-  "commit",
-  "message excerpt",
-  "more messages",
-  "more files",
-  "more tasks",
-  "more state",
-  "file excerpt",
-] as const;
-type Rank = (typeof ranks)[number];
-
-const perRankMax = 10_000;
-
-function piecesOf(
-  section: string,
-  rank: Rank,
-  called: Piece["called"],
-  texts: readonly string[],
-): readonly Piece[] {
-  return texts.map((text, index) => ({
-    ...{ section, called, text },
-    rank: ranks.indexOf(rank) + Math.min(index, perRankMax - 1) / perRankMax,
-  }));
-}
 
 export function toMarkdown(brief: Brief, maxTokens: number): BriefText {
   const { agent, at, session, before, recovery, conclusion } = brief;
@@ -310,31 +269,4 @@ function effectLine({ id, kind, key, task, request, dispatchedAt }: Effect): str
   const when = dispatchedAt === null ? "" : ` dispatched ${instant(dispatchedAt)}`;
   const whose = task === null ? "" : ` of ${oneLine(task)}`;
   return `- ${id} ${quoted(`${kind} ${key}`)}${whose}${when}, outcome unknown: ${verbatim(JSON.stringify(request), 300)}`;
-}
-
-function more(section: string, count: number, what: string, where: string): readonly Piece[] {
-  if (count <= 0) return [];
-  const called = ["count of the rest", "counts of the rest"] as const;
-  return piecesOf(section, "leftover", called, [`- ${count} more ${what}: see ${where}`]);
-}
-
-/** As the one in this place of its group. */
-function ranked(pieces: readonly Piece[], index: number): readonly Piece[] {
-  return pieces.map((piece) => ({
-    ...piece,
-    rank: Math.floor(piece.rank) + Math.min(index, perRankMax - 1) / perRankMax,
-  }));
-}
-
-function bullet(text: string): string {
-  return `- ${oneLine(text, 600)}`;
-}
-
-function quoted(text: string, length = 200): string {
-  return `"${oneLine(text, length).replaceAll('"', "'")}"`;
-}
-
-/** JSON and the like, which would be hard to read with other quotes. */
-function verbatim(text: string, length: number): string {
-  return `\`${oneLine(text, length).replaceAll("`", "'")}\``;
 }

@@ -13,6 +13,7 @@ export interface Contained {
 /** A change of the agent's that another change took back. */
 export interface TakenBack {
   readonly layer: string;
+  readonly task: string | null;
   /** A repository, or a document `collection/id`. */
   readonly target: string;
   /** The commit or version that it made. */

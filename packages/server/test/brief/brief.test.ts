@@ -275,6 +275,9 @@ test("a brief is the agent's own, of a session of its own, and of what is well f
   for (const [call, code] of refusals) await assert.rejects(call, { code });
   await openSession(server);
   await assert.rejects(client.brief("marketing", { session }), { code: "fenced" });
+  const unnamed = await server.clientAs("agent", "marketing");
+  await assert.rejects(unnamed.brief("marketing", { session }), { code: "fenced" });
+  assert.equal((await server.client.brief("marketing", { session })).session, session);
 });
 
 test("of each document the last version read counts, of each session a thousand documents", async () => {

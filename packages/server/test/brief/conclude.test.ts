@@ -154,6 +154,18 @@ test("many doubts of one kind are named a few times and then counted", () => {
   assert.match(doubts[5] ?? "", /^3 more effects/);
 });
 
+test("a task whose work was taken back and that nobody opened again is a doubt", () => {
+  const back = { layer: "code", target: "api", reason: "", by: "lastgood", revert: null };
+  const takenBack = ["task_2026_0921_014", "T-done"].map((task) => ({
+    ...{ ...back, task, to: id("d1"), because: "it broke", incident: null },
+  }));
+  const told = { contained: [], takenBack, parked: null };
+  const found = conclusionOf({ told }).doubts.filter((each) => each.includes("is not open"));
+  assert.deepEqual(found, [
+    "Task T-done is not open, and its commit d100000 was reverted: if it is still wanted, `lastgood tasks reopen T-done`.",
+  ]);
+});
+
 test("a commit that was recorded and is not on the branch any more is a doubt", () => {
   const recorded = [commitOf("c2", { at: "2026-09-21T08:45:00.000Z" })];
   const { doubts } = conclusionOf({ recorded });
@@ -234,7 +246,13 @@ test("it is told what must be known first: containment, reverts, and how the ses
         ],
         takenBack: [
           {
-            ...{ layer: "code", target: "api", to: id("b8e4d12"), reason: "Refactor queries" },
+            ...{
+              layer: "code",
+              task: null,
+              target: "api",
+              to: id("b8e4d12"),
+              reason: "Refactor queries",
+            },
             ...{ by: "lastgood", revert: id("9f1e"), because: "it dropped an index" },
             incident: "inc_1",
           },
