@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { type RestartPolicy, restartPolicies } from "../../agent-run/agent-run.ts";
-import { type RunAgentOptions, runAgent } from "../../agent-run/run-agent.ts";
+import type { RunAgentOptions } from "../../agent-run/run-agent.ts";
 import { type RunEvent, sayRunEvent } from "../../agent-run/run-events.ts";
 import { parseDuration } from "../../duration.ts";
 import { Fault, faults } from "../../fault.ts";
@@ -57,6 +57,9 @@ export function agentRunCommands(program: Command): void {
       const options = self.optsWithGlobals<RunFlags>();
       const leaseMs = within("--lease", parseDuration(options.lease, "--lease"), 1_000, 600_000);
       const told = (event: RunEvent) => say(event, options.json === true);
+      const home = options.home ?? defaultHome();
+      // Only this command saves work trees: the others stay quick without it.
+      const { findOwnWorkTree } = await import("../../agent-run/own-work-tree.ts");
       process.exitCode = await sayingFaults(told, {
         command,
         connection: resolveConnection(options),
@@ -66,9 +69,8 @@ export function agentRunCommands(program: Command): void {
         restarting: { policy: policyOf(options), max: maxOf(options) },
         onTerm: oneOf("--on-term", options.onTerm, ["stopped", "evicted"]),
         graceMs: within("--grace", parseDuration(options.grace, "--grace"), 0, 3_600_000),
-        home: options.home ?? defaultHome(),
-        workTree: null,
-        startSaving: () => null,
+        home,
+        workTree: findOwnWorkTree(process.cwd(), home, told),
         told,
       });
     });
@@ -79,6 +81,7 @@ async function sayingFaults(
   told: (event: RunEvent) => void,
   options: RunAgentOptions,
 ): Promise<number> {
+  const { runAgent } = await import("../../agent-run/run-agent.ts");
   try {
     return await runAgent(options);
   } catch (error) {
