@@ -11,6 +11,7 @@ import { deadLettersCommands } from "./commands/dead-letters.ts";
 import { doctorCommands } from "./commands/doctor.ts";
 import { drillCommands } from "./commands/drill.ts";
 import { effectsCommands } from "./commands/effects.ts";
+import { fleetCommands } from "./commands/fleet.ts";
 import { incidentCommands } from "./commands/incidents.ts";
 import { initCommands } from "./commands/init.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
@@ -51,6 +52,7 @@ export function createProgram(): Command {
   runtimeCommands(program);
   signalsCommands(program);
   program.commandsGroup("Who works:");
+  fleetCommands(program);
   agentRunCommands(program);
   program.commandsGroup("What agents work with:");
   codeCommands(program);

@@ -8,11 +8,11 @@ const src = join(root, "packages/server/src");
 
 /** The table in ARCHITECTURE.md: a room, and the rooms that it may import. */
 function tableOf(markdown: string): Map<string, readonly string[]> {
-  const rows = [...markdown.matchAll(/^\| `([\w/]+)` \|[^|]*\| ([^|]*) \|$/gm)];
+  const rows = [...markdown.matchAll(/^\| `([\w/-]+)` \|[^|]*\| ([^|]*) \|$/gm)];
   return new Map(
     rows.map(([, room = "", may = ""]) => [
       room,
-      [...may.matchAll(/`([\w/]+)`/g)].map(([, each = ""]) => each),
+      [...may.matchAll(/`([\w/-]+)`/g)].map(([, each = ""]) => each),
     ]),
   );
 }
