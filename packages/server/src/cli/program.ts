@@ -24,6 +24,7 @@ import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
 import { stateCommands } from "./commands/state.ts";
 import { tasksCommands } from "./commands/tasks.ts";
+import { workTreesCommands } from "./commands/work-trees.ts";
 import { helpStyle } from "./help.ts";
 
 /** The whole command line. Help is grouped by what a person wants to do. */
@@ -63,6 +64,7 @@ export function createProgram(): Command {
   checkpointCommands(program);
   briefCommands(program);
   effectsCommands(program);
+  workTreesCommands(program);
   mcpCommands(program);
   program.commandsGroup("To run the server:");
   configCommands(program);

@@ -24,7 +24,7 @@ export interface Accepted {
   readonly save: Save;
   /** As it was sent: JSON, of no form yet. */
   readonly report: Buffer;
-  /** Moves the session's ref to it. Until then nobody sees it. */
+  /** Gives all of it its place, and moves the session's ref to it. */
   keep(): Promise<void>;
 }
 
@@ -35,8 +35,16 @@ export const agentBytesMax = 1_073_741_824;
 const sessionRef = (session: string) => `refs/lastgood/saves/${refPart(session)}`;
 
 export interface AgentStore {
-  /** Takes a bundle in. `bad_input`, `version_conflict` when it stands on what is not here, `too_large`. */
-  accept(session: string, bundle: Buffer, signal: AbortSignal): Promise<Accepted>;
+  /**
+   * Looks at a bundle, and lets `use` decide whether it is kept. `bad_input`, `too_large`, and
+   * `version_conflict` when it stands on what is not here.
+   */
+  accept(
+    session: string,
+    bundle: Buffer,
+    signal: AbortSignal,
+    use: (accepted: Accepted) => Promise<void>,
+  ): Promise<void>;
   /** A bundle of that save alone, which stands on nothing. `not_found` when it is not here. */
   bundleOf(save: string, report: unknown, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }
@@ -50,7 +58,7 @@ export function openAgentStore(git: Git, folder: string, agent: string): AgentSt
   const formatOf = (id: string): Format => (id.length === 64 ? "sha256" : "sha1");
 
   return {
-    async accept(session, bundle, signal) {
+    async accept(session, bundle, signal, use) {
       const parsed = parseBundle(bundle);
       const directory = directoryOf(formatOf(parsed.save));
       if (!(await hasRepository(directory))) {
@@ -68,12 +76,12 @@ export function openAgentStore(git: Git, folder: string, agent: string): AgentSt
         const blobs = await readObjects(within, "blob", [parsed.report], reportBytesMax, signal);
         const report = blobs.get(parsed.report);
         if (report === undefined) throw unsound("its report is missing, or has more than 2 MiB");
-        await move(join(aside, "pack"), join(directory, "objects/pack"));
         const keep = async () => {
+          await move(join(aside, "pack"), join(directory, "objects/pack"));
           const args = ["update-ref", sessionRef(session), save.id];
           await git.run(args, { directory, signal, settings: durable });
         };
-        return { save, report, keep };
+        await use({ save, report, keep });
       } finally {
         await rm(aside, { recursive: true, force: true });
       }
@@ -240,7 +248,7 @@ async function commitAlone(
     [`GIT_${role}_DATE`]: date,
   });
   // The message is the sender's: what it names counts only where the save really stands on it.
-  const kept = parents.split(" ").includes(carrier) ? ["-p", carrier] : [];
+  const kept = carrier !== "" && parents.split(" ").includes(carrier) ? ["-p", carrier] : [];
   return await git.text(["commit-tree", "-F", "-", ...kept, "--end-of-options", tree], {
     ...own,
     stdin: message,

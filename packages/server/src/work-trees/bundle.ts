@@ -33,7 +33,8 @@ export async function createBundle(
   { save, report, standsOn }: Bundle,
   signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const wanted = [save, report, ...standsOn.map((id) => `^${id}`)];
+  const held = await treesOf({ git, directory }, standsOn, signal);
+  const wanted = [save, report, ...[...standsOn, ...held].map((id) => `^${id}`)];
   const args = ["pack-objects", "--revs", "--thin", "--stdout", "--delta-base-offset", "-q"];
   const pack = await git.run(args, {
     directory,
@@ -56,6 +57,25 @@ export async function createBundle(
   bundle.set(header);
   bundle.set(pack.stdout, header.length);
   return bundle;
+}
+
+/**
+ * Of the commits and of those that they stand on. Git leaves out by itself only what a commit has that the
+ * new one descends from, and a session's first save descends from none.
+ */
+async function treesOf(
+  { git, directory }: Repository,
+  commits: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (commits.length === 0) return [];
+  const own = { directory, signal };
+  const list = async (format: string, ids: readonly string[]) =>
+    (await git.text(["log", "--no-walk", `--format=${format}`, "--end-of-options", ...ids], own))
+      .split(/\s+/)
+      .filter((each) => each !== "");
+  const parents = await list("%P", commits);
+  return [...new Set(await list("%T", [...commits, ...parents]))];
 }
 
 function tooLarge(): Fault {

@@ -4,6 +4,7 @@
  * commit cannot be kept as itself without all that came before it; written again where its parents are, it
  * gets the same id.
  */
+import { isObjectId } from "../git/remote.ts";
 import { fromText } from "./byte-path.ts";
 import type { HeadCommit } from "./head-commit.ts";
 import { type FileCommand, importCommit } from "./import-stream.ts";
@@ -62,11 +63,16 @@ export async function carriedBy(
   carrier: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const args = ["ls-tree", "-r", "--full-tree", "--end-of-options", carrier];
-  const own = { directory, signal, env: { GIT_LITERAL_PATHSPECS: "0" } };
-  const listed = await git.text([...args, "--", `:(glob)${commitsFolder}/*/commit`], own);
-  const form = new RegExp(`^100644 blob ([0-9a-f]+)\t${commitsFolder}/([0-9a-f]+)/commit$`, "gm");
-  return new Map([...listed.matchAll(form)].map(([, blob = "", id = ""]) => [id, blob]));
+  const own = { directory, signal };
+  const folder = `${carrier}:${commitsFolder}`;
+  const args = ["ls-tree", "--name-only", "--end-of-options", folder];
+  // 128: it carries none.
+  const listed = await git.run(args, { ...own, answers: [0, 128] });
+  const ids = listed.stdout.toString("utf8").split("\n").filter(isObjectId);
+  if (ids.length === 0) return new Map();
+  const names = ids.map((id) => `${folder}/${id}/commit`);
+  const blobs = (await git.text(["rev-parse", ...names], own)).split("\n");
+  return new Map(ids.map((id, index) => [id, blobs[index] ?? ""]));
 }
 
 /** A commit begins with its tree. */

@@ -70,15 +70,8 @@ export async function restoreCommits(
       if (stdout.toString("utf8").trim() !== id)
         return failed(`${id.slice(0, 12)} is not what it was`);
     }
-    const check = [
-      "rev-list",
-      "--objects",
-      "--quiet",
-      "--end-of-options",
-      save.head,
-      "--not",
-      "--all",
-    ];
+    const all = ["--not", "--all", "--not", "--end-of-options", save.head];
+    const check = ["rev-list", "--objects", "--quiet", ...all];
     if ((await run(check, { answers })).code !== 0) {
       return failed("they stand on commits that this clone lacks: fetch, and restore again");
     }

@@ -15,7 +15,7 @@ import {
   rememberWorkTree,
   type WorkTree,
 } from "./inspect.ts";
-import { latestRef, saveRef, whileAlone } from "./keep.ts";
+import { type Keep, latestRef, saveRef, whileAlone } from "./keep.ts";
 import { type OpenFolder, openFolder, Unreadable, within } from "./open-folder.ts";
 import { reportOn } from "./read-work-tree.ts";
 import { isOfSession, messageOf, type NewSave, type Save } from "./save.ts";
@@ -206,8 +206,11 @@ export interface SaveOptions extends OpenOptions {
 }
 
 /** One save of the work tree at `path`, for those who do not stay. `not_found` for a path that is no folder. */
-export async function saveWorkTree(path: string, options: SaveOptions): Promise<Look> {
+export async function saveWorkTree(
+  path: string,
+  options: SaveOptions,
+): Promise<Look & { readonly keep: Keep }> {
   const { session, kind = "change", signal = AbortSignal.timeout(150_000) } = options;
-  const saver = createSaver(await openWorkTree(path, options), session);
-  return await saver.save(kind, signal);
+  const tree = await openWorkTree(path, options);
+  return { ...(await createSaver(tree, session).save(kind, signal)), keep: tree.keep };
 }

@@ -43,7 +43,7 @@ export interface Saving {
   /** Saves and sends what there is now. It fails only as `status().failure` says. */
   save(kind?: SaveKind): Promise<SavingStatus>;
   status(): SavingStatus;
-  /** Saves and sends a last time, for at most `waitMs` (default 20,000). */
+  /** Saves and sends a last time, for at most `waitMs` (default 20,000); with 0 it just stops. */
   stop(waitMs?: number): Promise<SavingStatus>;
 }
 
@@ -139,7 +139,9 @@ export async function startSaving(options: SavingOptions): Promise<Saving> {
     async stop(waitMs = 20_000) {
       clearTimeout(timer);
       stopping.abort();
-      return await inTurn("end", AbortSignal.timeout(waitMs));
+      if (waitMs > 0) return await inTurn("end", AbortSignal.timeout(waitMs));
+      await turn;
+      return status;
     },
   };
 }

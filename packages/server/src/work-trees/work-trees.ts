@@ -100,14 +100,15 @@ export async function createWorkTrees(deps: WorkTreesDeps): Promise<WorkTrees> {
     const agent = await ownerOf(session);
     await inTurn(storeName(agent), async () => {
       await db.begin(async (tx) => await requireLiving(tx, session));
-      const accepted = await storeOf(agent).accept(session, bundle, signal);
-      const report = sentReport(accepted.report);
-      // The session cannot end between the ref and the row.
-      await db.begin(async (tx) => {
-        await requireLiving(tx, session);
-        await accepted.keep();
-        const savedAt = world.now();
-        await putWorkTree(tx, { session, agent, save: accepted.save.id, savedAt, report });
+      await storeOf(agent).accept(session, bundle, signal, async (accepted) => {
+        const report = sentReport(accepted.report);
+        // The session cannot end between the ref and the row.
+        await db.begin(async (tx) => {
+          await requireLiving(tx, session);
+          await accepted.keep();
+          const savedAt = world.now();
+          await putWorkTree(tx, { session, agent, save: accepted.save.id, savedAt, report });
+        });
       });
     });
     return await show(session);
