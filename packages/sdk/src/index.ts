@@ -11,12 +11,14 @@ export * from "./api/ledger.ts";
 export * from "./api/messages.ts";
 export * from "./api/notify.ts";
 export * from "./api/recovery.ts";
+export * from "./api/releases.ts";
 export * from "./api/runtime.ts";
 export * from "./api/sessions.ts";
 export * from "./api/signals.ts";
 export * from "./api/state.ts";
 export * from "./api/tasks.ts";
 export * from "./api/work-trees.ts";
+export { bucketOf, chosen, murmur3 } from "./bucket.ts";
 export { type Call, type CallOptions, type Connection, callTo } from "./call.ts";
 export { checkpointMessage, parseCheckpoint } from "./checkpoint.ts";
 export { payloadOf } from "./claim.ts";
@@ -31,3 +33,4 @@ export {
   type SessionHandling,
   type SessionOptions,
 } from "./session.ts";
+export { splitRelease, whyNoVersion } from "./version.ts";
