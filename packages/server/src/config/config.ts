@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { consumerSchema, neverReviveSchema, streamSchema } from "./kept-settings.ts";
+import { deploysSchema, releasesSchema, usesSchema } from "./release-settings.ts";
 import { age, argv, duration, glob, httpPath, name, pointer, variable, wait } from "./scalars.ts";
 
 export const layerNameSchema = z.enum([
@@ -79,6 +80,8 @@ const agentSchema = z.strictObject({
     .default([])
     .describe("Roles whose inbox this agent shares; `responder` gets incidents."),
   dependsOn: z.array(name).default([]).describe("Services that its work calls."),
+  uses: usesSchema,
+  deploys: deploysSchema,
   owner: name.optional(),
   authority: authoritySchema.prefault({}),
 });
@@ -139,6 +142,7 @@ const serviceSchema = z.strictObject({
   customerFacing: z.boolean().default(true),
   dependsOn: z.array(name).default([]),
   reads: z.array(glob).default([]).describe("Globs of `collection/id` documents that it reads."),
+  uses: usesSchema,
   schema: z
     .enum(["declarative", "migrations", "none"])
     .default("none")
@@ -221,6 +225,7 @@ export const configSchema = z.strictObject({
       consumers: z.record(name, consumerSchema).default({}),
     })
     .prefault({}),
+  releases: releasesSchema,
   state: z
     .strictObject({
       neverRevive: z

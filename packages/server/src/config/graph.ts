@@ -27,8 +27,11 @@ export function carriersOf(config: Config, { layer, target }: Thing): readonly s
       return names((service) => service.reads.some((glob) => matchesGlob(target, glob)));
     case "runtime":
     case "data":
-    case "versions":
       return Object.hasOwn(config.services, target) ? [target] : [];
+    case "versions":
+      return [...services, ...Object.entries(config.agents)]
+        .filter(([, { uses }]) => uses.includes(target))
+        .map(([name]) => name);
     case "messages":
       return Object.keys(config.agents).filter(
         (agent) => agent === target || inboxesOf(config, agent).includes(target),
@@ -95,12 +98,14 @@ export function thingsReaching(config: Config, service: string): Reaching {
 function thingsOn(config: Config, node: string): readonly Thing[] {
   const of = (layers: readonly LayerName[]) => layers.map((layer) => ({ layer, target: node }));
   const own = config.services[node];
-  const ofService = own === undefined ? [] : of(["runtime", "data", "versions"]);
+  const ofService = own === undefined ? [] : of(["runtime", "data"]);
+  const used = own?.uses ?? config.agents[node]?.uses ?? [];
   const code = own?.repository === undefined ? [] : [own.repository];
   const isAgent = Object.hasOwn(config.agents, node);
   return [
     ...ofService,
     ...code.map((target) => ({ layer: "code" as const, target })),
+    ...used.map((target) => ({ layer: "versions" as const, target })),
     ...(isAgent ? of(["messages", "effects", "fleet"]) : []),
     ...(isAgent ? inboxesOf(config, node) : []).map((target) => ({
       layer: "messages" as const,
