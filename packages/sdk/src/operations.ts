@@ -11,6 +11,7 @@ import { ledgerApi } from "./api/ledger.ts";
 import { messagesApi } from "./api/messages.ts";
 import { notifyApi } from "./api/notify.ts";
 import { recoveryApi } from "./api/recovery.ts";
+import { releasesApi } from "./api/releases.ts";
 import { runtimeApi } from "./api/runtime.ts";
 import { sessionsApi } from "./api/sessions.ts";
 import { signalsApi } from "./api/signals.ts";
@@ -36,6 +37,7 @@ export function operations(connection: Connection) {
     ...messagesApi(call),
     ...notifyApi(call),
     ...recoveryApi(call),
+    ...releasesApi(call),
     ...runtimeApi(call),
     ...sessionsApi(call),
     ...signalsApi(call),

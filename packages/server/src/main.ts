@@ -9,7 +9,7 @@ import { checkpointRoutes } from "./checkpoints/checkpoint-routes.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
-import { thingsReaching } from "./config/graph.ts";
+import { type Thing, thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
@@ -56,6 +56,7 @@ import { recoveryRoutes } from "./recovery/recovery-routes.ts";
 import { toApi } from "./recovery/recovery-schema.ts";
 import { isVerifiedStep, latestRecovery } from "./recovery/recovery-store.ts";
 import type { JournalPoint } from "./recovery/runner.ts";
+import { createReleases, type Releases } from "./releases/releases.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import { createSandboxServer } from "./sandbox/sandbox-server.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
@@ -142,6 +143,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
 
   const app = await createApp({ ...ground, ...own });
   response.fleet.fence(app);
+  reached.releases.fence(app);
   configRoutes(app, ground);
   ledgerRoutes(app, {
     ...ground,
@@ -166,6 +168,9 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
   reached.effects.routes(app);
+  reached.releases.routes(app, (artifact) =>
+    heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
+  );
   const workTrees = await createWorkTrees(ground);
   closing.add(() => workTrees.stop());
   workTrees.routes(app);
@@ -201,6 +206,7 @@ interface Reached {
   readonly messages: Messages;
   readonly tasks: Tasks;
   readonly effects: Effects;
+  readonly releases: Releases;
   readonly code: Code;
   readonly state: State;
   readonly reads: SessionReads;
@@ -229,6 +235,8 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => tasks.stop());
   const effects = createEffects(ground);
   closing.add(() => effects.stop());
+  const releases = await createReleases(ground);
+  closing.add(() => releases.stop());
   const code = await createCode({ ...ground, heldBack: createHeldBack(ground.db) });
   closing.add(() => code.stop());
   const { mirrors } = code;
@@ -253,7 +261,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, tasks, effects, code, state, reads, runtime, sandboxes };
+  return { signals, messages, tasks, effects, releases, code, state, reads, runtime, sandboxes };
 }
 
 interface Response {
@@ -312,13 +320,7 @@ async function openResponse(
     capture: createCapture(ground, [runtime.capture, captureSamples(signals)]),
     told: moved.tell,
     resumed: ({ undo }, signal) => allClear.untilNormal(undo, signal),
-    heldBecause: async ({ plan }) => {
-      const freeze = await incidents.freezeInForce();
-      if (freeze !== null)
-        return `everything automatic is frozen by ${freeze.by}: ${freeze.reason}`;
-      const taken = await incidents.takenBy(plan.steps.flatMap(thingsOf));
-      return taken === null ? null : `${taken.by} took ${taken.incident}`;
-    },
+    heldBecause: ({ plan }) => heldBecause(incidents, plan.steps.flatMap(thingsOf)),
     contradicted: (contradiction) => incidents.reportContradiction(contradiction),
     afterCrash: configuration.current().afterCrash,
     ...(seams.reached === undefined ? {} : { reached: seams.reached }),
@@ -369,6 +371,14 @@ async function openResponse(
   closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
   return { fleet, notify, recoveries, incidents };
+}
+
+/** Why nothing automatic may move these now; null where it may. */
+async function heldBecause(incidents: Incidents, things: readonly Thing[]): Promise<string | null> {
+  const freeze = await incidents.freezeInForce();
+  if (freeze !== null) return `everything automatic is frozen by ${freeze.by}: ${freeze.reason}`;
+  const taken = await incidents.takenBy(things);
+  return taken === null ? null : `${taken.by} took ${taken.incident}`;
 }
 
 function runningSample(service: string, at: Date, ok: boolean) {

@@ -1,0 +1,168 @@
+/**
+ * What is pinned, as it is handed out: kept in memory by environment, read anew when its epoch moved.
+ *
+ *   S1. What is handed out is read in one statement: an epoch and exactly the pins that belong to it.
+ *   S2. Whoever waits is woken at once by a change made here, within a quarter second by one made elsewhere.
+ *   S3. While PostgreSQL is away, what was read last goes on being handed out.
+ */
+import type { JsonValue, SnapshotPin } from "@lastgood/sdk";
+import type { Logger } from "pino";
+import { type Loop, startLoop } from "../loop.ts";
+import type { Db, Query } from "../store/database.ts";
+import { listEnvironments } from "./pin-store.ts";
+
+export interface Snapshot {
+  readonly environment: string;
+  readonly epoch: number;
+  readonly pins: ReadonlyMap<string, SnapshotPin>;
+}
+
+export interface Snapshots {
+  /** An environment that nothing was pinned in is empty, at epoch 0. */
+  current(environment: string): Promise<Snapshot>;
+  /** Resolves with what is newer than `epoch`, or after `ms`, or when `signal` aborts, with what there is. */
+  newerThan(
+    environment: string,
+    epoch: number,
+    wait: { readonly ms: number; readonly signal: AbortSignal },
+  ): Promise<Snapshot>;
+  /** Called with each snapshot that is new, in the order of their epochs. */
+  onChange(listener: (snapshot: Snapshot) => void): () => void;
+  /** Something moved here. */
+  moved(environment: string): void;
+  /** Whoever waits is answered now, and whoever comes later at once. */
+  endWaits(): void;
+  stop(): Promise<void>;
+}
+
+const lookEveryMs = 250;
+/** A larger content is read by itself. */
+export const inlineBytesMax = 16_384;
+
+export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots {
+  const known = new Map<string, Snapshot>();
+  const reading = new Map<string, Promise<Snapshot>>();
+  const waiting = new Map<string, Set<() => void>>();
+  const listeners = new Set<(snapshot: Snapshot) => void>();
+  let ended = false;
+
+  const wake = (environment: string) => {
+    for (const rouse of waiting.get(environment) ?? []) rouse();
+  };
+  const endWaits = () => {
+    ended = true;
+    for (const environment of waiting.keys()) wake(environment);
+  };
+
+  /** One read at a time per environment: whoever asks meanwhile gets one that began after they asked. */
+  async function read(environment: string): Promise<Snapshot> {
+    await reading.get(environment)?.catch(() => {});
+    const before = reading.get(environment);
+    if (before !== undefined) return await before;
+    const now = readSnapshot(db, environment).then((snapshot) => {
+      const old = known.get(environment);
+      known.set(environment, snapshot);
+      if (old?.epoch !== snapshot.epoch) {
+        for (const listener of listeners) listener(snapshot);
+        wake(environment);
+      }
+      return snapshot;
+    });
+    reading.set(environment, now);
+    try {
+      return await now;
+    } finally {
+      reading.delete(environment);
+    }
+  }
+
+  const loop: Loop = startLoop({
+    name: "releases.snapshots",
+    everyMs: lookEveryMs,
+    log,
+    async run() {
+      for (const { name, epoch } of await listEnvironments(db)) {
+        if (known.has(name) && known.get(name)?.epoch !== epoch) await read(name);
+      }
+    },
+  });
+
+  async function current(environment: string): Promise<Snapshot> {
+    return known.get(environment) ?? (await read(environment));
+  }
+
+  return {
+    current,
+    async newerThan(environment, epoch, { ms, signal }) {
+      const now = await current(environment);
+      if (now.epoch !== epoch || ms === 0 || ended || signal.aborted) return now;
+      const set = waiting.get(environment) ?? new Set();
+      waiting.set(environment, set);
+      await new Promise<void>((resolve) => {
+        const end = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", end);
+          set.delete(end);
+          resolve();
+        };
+        const timer = setTimeout(end, ms);
+        signal.addEventListener("abort", end);
+        set.add(end);
+      });
+      return known.get(environment) ?? now;
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    moved(environment) {
+      // One that fails is read by the loop's next turn.
+      read(environment).catch((error: unknown) => {
+        log.warn({ err: error, environment }, "a snapshot could not be read; it will be");
+      });
+    },
+    endWaits,
+    async stop() {
+      endWaits();
+      await loop.stop();
+      await Promise.allSettled(reading.values());
+    },
+  };
+}
+
+interface Row {
+  readonly epoch: number;
+  readonly artifact: string | null;
+  readonly kind: SnapshotPin["kind"];
+  readonly pinned: number;
+  readonly version: string;
+  readonly share: number;
+  readonly digest: string;
+  readonly reference: string | null;
+  readonly body: string | null;
+}
+
+/** S1. */
+async function readSnapshot(db: Query, environment: string): Promise<Snapshot> {
+  const rows = await db<Row[]>`
+    select e.epoch, p.artifact, a.kind, p.epoch as pinned, s.version, s.share, r.digest, r.reference,
+           case when r.bytes <= ${inlineBytesMax} then c.body end as body
+    from environments e
+    left join pins p on p.environment = e.name and p.epoch in (
+      select max(epoch) from pins where environment = e.name group by artifact)
+    left join artifacts a on a.name = p.artifact
+    left join pin_shares s on s.environment = p.environment and s.epoch = p.epoch
+    left join releases r on r.artifact = s.artifact and r.version = s.version
+    left join release_contents c on c.digest = r.digest
+    where e.name = ${environment}
+    order by p.artifact, s.place`;
+  const pins = new Map<string, SnapshotPin>();
+  for (const { artifact, kind, pinned, version, share, digest, reference, body } of rows) {
+    if (artifact === null) continue;
+    const content = body === null ? {} : { content: JSON.parse(body) as JsonValue };
+    const release = { version, share, digest, reference, ...content };
+    const before = pins.get(artifact)?.releases ?? [];
+    pins.set(artifact, { artifact, kind, epoch: pinned, releases: [...before, release] });
+  }
+  return { environment, epoch: rows[0]?.epoch ?? 0, pins };
+}
