@@ -115,11 +115,11 @@ async function converge(deps: DeployLoopDeps, service: string, signal: AbortSign
   const { reading, record } = await deploys.observe(service, signal);
   await deploys.catchUp(service);
   tellServing(deps, service, reading);
+  if (declared.runtime.adapter === "command") return;
   if (record.pin?.until === "recovered" && (await deps.isRecovered(record.pin.by))) {
     await releasePin(deps.db, service, record.pin.by);
     return await converge(deps, service, signal);
   }
-  if (declared.runtime.adapter === "command") return;
   const { repository } = declared;
   const onPush = declared.runtime.deploy === "on-push" && repository !== undefined;
   const tip = onPush ? await newTip(deps, repository, record) : null;

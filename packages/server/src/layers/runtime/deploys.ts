@@ -158,7 +158,8 @@ export function createDeploys(deps: DeploysDeps) {
   }
 
   async function pin({ service, to, from, changeId, reason, pin: how }: DeployRequest) {
-    if (how === "leave") return;
+    // Commands are not called on push: there is nothing to hold.
+    if (how === "leave" || adapterOf(service).kind === "command") return;
     if (how === "none") return await writePin(db, service, null);
     const until = how === "recovered" && (await isStepBack(service, from, to)) ? "person" : how;
     await writePin(db, service, { by: changeId, until, because: reason, at: world.now() });
