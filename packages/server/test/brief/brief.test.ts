@@ -301,3 +301,68 @@ test("of each document the last version read counts, of each session a thousand 
   const kept = new Set((await reads()).map((each) => each.id));
   for (let n = 0; n < 100; n++) assert.ok(kept.has(`new-${n}`), `new-${n} was let go`);
 });
+
+test("a long history is never read through", async () => {
+  await using server = await startServer(config);
+  const { db } = server.lastgood;
+  const { session, client } = await openSession(server);
+  const size = 20_000;
+  await db`
+    insert into changes (id, at, layer, kind, target, agent, task, to_ref)
+    select gen_random_uuid(), now() - n * interval '1 second', 'code', 'commit', 'api', 'marketing',
+           'task-' || n % 900, lpad(to_hex(n), 40, '0') from generate_series(1, ${size}::int) n`;
+  await db`
+    insert into checkpoints (commit_id, agent, task, summary, at, author)
+    select lpad(to_hex(n), 40, '0'), 'marketing', 'task-' || n % 900, 'x', now() - n * interval '1 second', 'x'
+    from generate_series(1, ${size}::int) n`;
+  await db`
+    insert into message_log (stream, seq, at, subject, message_id, headers, payload, size)
+    select 'AGENT_INBOX_MARKETING', n, now(), 'agents.marketing.inbox', 'm-' || n, '{}', '1', 1
+    from generate_series(1, ${size}::int) n`;
+  await db`
+    update message_streams set last_seq = ${size}, messages = ${size}
+    where name = 'AGENT_INBOX_MARKETING'`;
+  await db`
+    insert into message_handled (consumer, message_id, stream, seq, epoch, at)
+    select 'marketing-durable-v1', 'h-' || n, 'AGENT_INBOX_MARKETING', n + 1000000, 1, now()
+    from generate_series(1, ${size}::int) n`;
+  await db`
+    insert into sessions (id, agent, epoch, door, started_at, ended_at, exit_reason, lease_ms,
+                          lease_until, heard_at, settled_at)
+    select 'old-' || n, 'marketing', -n, 'sdk', now() - n * interval '1 hour', now(), 'completed', 1,
+           now(), now(), now() from generate_series(1, ${size}::int) n`;
+  await db`
+    insert into session_reads select 'old-' || n, 'pages', 'front', 1, now()
+    from generate_series(1, ${size}::int) n`;
+  await db`
+    insert into tasks (id, title, agent, assigner, asked, created_at, updated_at)
+    select 'task-' || n, 'x', 'marketing', 'lead', '', now(), now() - n * interval '1 second'
+    from generate_series(1, 900) n`;
+  await db`analyze`;
+  const long = ["changes", "checkpoints", "message_log", "message_handled", "session_reads"];
+  const readOf = async () => {
+    const rows = await db<{ name: string; through: number; byIndex: number }[]>`
+      select relname as name, seq_tup_read as through, idx_scan as "byIndex"
+      from pg_stat_user_tables where relname = any(${long})`;
+    return new Map(rows.map((row) => [row.name, row]));
+  };
+  const before = await until("the writes are counted", async () => {
+    await db`select pg_stat_force_next_flush()`;
+    const read = await readOf();
+    return read.size === long.length ? read : null;
+  });
+  const after = await until("the reads are counted", async () => {
+    const { moreMessages, taskCommits } = await client.brief("marketing", { session });
+    assert.deepEqual([moreMessages, taskCommits.length > 20], [size - 50, true]);
+    const read = await readOf();
+    const counted = long.filter((name) => {
+      const was = before.get(name)?.byIndex ?? 0;
+      return (read.get(name)?.byIndex ?? 0) > was;
+    });
+    return counted.length === long.length ? read : null;
+  });
+  const through = long.filter(
+    (name) => (after.get(name)?.through ?? 0) - (before.get(name)?.through ?? 0) >= size,
+  );
+  assert.deepEqual(through, []);
+});

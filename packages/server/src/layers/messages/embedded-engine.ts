@@ -227,35 +227,31 @@ async function findInLog(
 /** How far a consumer of few subjects is looked for among what others of its stream were sent. */
 const aheadMax = 10_000;
 
-/** Without a pattern the count is the distance to the end: the log has no gaps (L1). */
+/** The log has no gaps (L1): what comes next is a range of sequences, and their distance is the count. */
 async function lookAhead(
   db: Query,
   consumer: string,
   limit: number,
   bytesMax: number,
 ): Promise<Ahead> {
+  const from = db`
+    select c.stream, c.pattern, s.last_seq, greatest(c.cursor_seq, coalesce((
+      select l.seq - 1 from message_log l where l.stream = c.stream order by l.seq limit 1), 0)) as seq
+    from message_consumers c join message_streams s on s.name = c.stream where c.name = ${consumer}`;
+  const next = (count: number) => db`
+    log.stream = f.stream and log.seq > f.seq
+      and log.seq <= f.seq + case when f.pattern is null then ${count}::bigint else ${aheadMax} end
+      and (f.pattern is null or log.subject ~ f.pattern)`;
   const [messages, [count]] = await Promise.all([
     db<LogRow[]>`
-      select ${columns(db, bytesMax)} from message_consumers c cross join lateral (
-        select * from (
-          select * from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
-          order by l.seq limit ${aheadMax}) near
-        where c.pattern is null or near.subject ~ c.pattern
-        order by near.seq limit ${limit}) log
-      where c.name = ${consumer} order by log.seq`,
+      with f as materialized (${from})
+      select ${columns(db, bytesMax)} from f join message_log log on ${next(limit)}
+      order by log.seq limit ${limit}`,
     db<{ total: number }[]>`
-      select case
-        when c.pattern is null then (
-          select s.last_seq - greatest(c.cursor_seq, coalesce((
-            select l.seq - 1 from message_log l where l.stream = c.stream
-            order by l.seq limit 1), s.last_seq))
-          from message_streams s where s.name = c.stream)
-        else (
-          select count(*) filter (where l.subject ~ c.pattern) from (
-            select subject from message_log l where l.stream = c.stream and l.seq > c.cursor_seq
-            order by l.seq limit ${aheadMax}) l)
-        end as total
-      from message_consumers c where c.name = ${consumer}`,
+      with f as materialized (${from})
+      select case when f.pattern is null then f.last_seq - f.seq
+        else (select count(*) from message_log log where ${next(0)}) end as total
+      from f`,
   ]);
   return { messages, total: Math.max(0, count?.total ?? 0) };
 }

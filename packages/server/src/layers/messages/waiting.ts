@@ -106,17 +106,21 @@ async function knownAmong(
   seen: readonly (StoredMessage & { readonly consumer: string })[],
 ): Promise<Set<string>> {
   if (seen.length === 0) return new Set();
+  // One row at a time: as one condition, the whole of what was ever handled would be read for it.
   const rows = await db<{ consumer: string; stream: string; seq: number }[]>`
     select s.consumer, s.stream, s.seq from unnest(
       ${seen.map((each) => each.consumer)}::text[], ${seen.map((each) => each.stream)}::text[],
       ${seen.map((each) => each.seq)}::bigint[], ${seen.map((each) => each.id)}::text[])
       as s (consumer, stream, seq, message_id)
-    where exists (select from message_pending p where p.consumer = s.consumer
-        and p.stream = s.stream and p.seq = s.seq and p.message_id = s.message_id)
-      or exists (select from message_handled h where h.consumer = s.consumer
-        and h.stream = s.stream and h.seq = s.seq and h.message_id = s.message_id)
-      or exists (select from dead_letters d where d.consumer = s.consumer
-        and d.stream = s.stream and d.seq = s.seq and d.message_id = s.message_id)`;
+    cross join lateral (
+      (select from message_pending p where p.consumer = s.consumer
+        and p.stream = s.stream and p.seq = s.seq and p.message_id = s.message_id limit 1)
+      union all
+      (select from message_handled h where h.consumer = s.consumer
+        and h.stream = s.stream and h.seq = s.seq and h.message_id = s.message_id limit 1)
+      union all
+      (select from dead_letters d where d.consumer = s.consumer
+        and d.stream = s.stream and d.seq = s.seq and d.message_id = s.message_id limit 1)) known`;
   return new Set(rows.map(keyOf));
 }
 
