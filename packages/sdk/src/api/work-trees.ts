@@ -43,9 +43,9 @@ export interface WorkTreeReport {
 
 /**
  * Why a work tree was saved: the session began, it changed, the session ended; and by whoever takes edits
- * back, before and after.
+ * back, before and after. A `part` of a large one is sent before the rest.
  */
-export type SaveKind = "start" | "change" | "end" | "before-undo" | "undone";
+export type SaveKind = "start" | "change" | "end" | "before-undo" | "undone" | "part";
 
 /** What the server holds of a session's work tree. */
 export interface SavedWorkTree {

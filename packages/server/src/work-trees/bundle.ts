@@ -27,11 +27,12 @@ interface Repository {
   readonly directory: string;
 }
 
-/** `too_large` for one that would not be taken. */
+/** `too_large` for one of more than `bytesMax`. */
 export async function createBundle(
   { git, directory }: Repository,
   { save, report, standsOn }: Bundle,
   signal: AbortSignal,
+  bytesMax: number = bundleBytesMax,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const held = await treesOf({ git, directory }, standsOn, signal);
   const wanted = [save, report, ...[...standsOn, ...held].map((id) => `^${id}`)];
@@ -40,7 +41,7 @@ export async function createBundle(
     directory,
     signal,
     stdin: `${wanted.join("\n")}\n`,
-    bytesMax: bundleBytesMax,
+    bytesMax,
     deadlineMs: 120_000,
   });
   const header = Buffer.from(
@@ -52,7 +53,7 @@ export async function createBundle(
       "\n",
     ].join("\n"),
   );
-  if (header.length + pack.stdout.length > bundleBytesMax) throw tooLarge();
+  if (header.length + pack.stdout.length > bytesMax) throw tooLarge();
   const bundle = new Uint8Array(header.length + pack.stdout.length);
   bundle.set(header);
   bundle.set(pack.stdout, header.length);

@@ -8,8 +8,8 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { BytePath } from "./byte-path.ts";
 import type { HeadCommit } from "./head-commit.ts";
+import type { FileNews } from "./news-of-files.ts";
 import type { Mode, TreeFile, TreeFiles } from "./tree-files.ts";
-import type { News } from "./what-is-new.ts";
 
 /** When a file was last written and altered, its size and inode: the same, and it is the same file. */
 type Signature = readonly [mtimeMs: number, ctimeMs: number, size: number, inode: number];
@@ -28,7 +28,7 @@ export interface Known {
   /** By the folder of the repository; the root's is the empty path. */
   heads: ReadonlyMap<BytePath, KnownHead>;
   /** By `newsKey`. */
-  news: ReadonlyMap<string, News>;
+  news: ReadonlyMap<string, FileNews>;
 }
 
 export const nothingKnown = (): Known => ({ seen: new Map(), heads: new Map(), news: new Map() });
@@ -65,7 +65,7 @@ interface Written {
     readonly files: readonly (readonly [BytePath, Mode, string])[];
     readonly commits: readonly HeadCommit[];
   }[];
-  readonly news: readonly (readonly [string, News])[];
+  readonly news: readonly (readonly [string, FileNews])[];
 }
 
 export async function readKnown(file: string): Promise<Known> {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BytePath } from "./byte-path.ts";
+import { isConverted } from "./converted.ts";
 import type { WorkTree } from "./inspect.ts";
 import type { Keep } from "./keep.ts";
 import { openFolder } from "./open-folder.ts";
@@ -40,6 +41,9 @@ export async function prepareSteps(
         left.push({ path, because: "its content is not kept" });
         continue;
       }
+      const had = step.left === undefined ? undefined : blobs.get(step.left.id);
+      // Only git writes it otherwise than it keeps it: it is what it shall be.
+      if (had !== undefined && content !== undefined && isConverted(had, content)) continue;
       const next = target && content && { mode: target.mode, content };
       puttings.push({ path, now, next, isMerge: false });
     } else {
@@ -59,7 +63,7 @@ async function contentsFor(
   const wanted = new Set<string>();
   for (const { kind, target, left } of steps) {
     if (kind !== "leave" && target !== undefined) wanted.add(target.id);
-    if (kind === "merge" && left !== undefined) wanted.add(left.id);
+    if (kind !== "leave" && target !== undefined && left !== undefined) wanted.add(left.id);
   }
   const contents = new Map<string, Buffer>();
   for (const repository of repositories) {

@@ -4,7 +4,7 @@
  */
 import { parseCheckpoint, type UncommittedFile, type WorkTreeReport } from "@lastgood/sdk";
 import { ownHost } from "../own-host.ts";
-import { type BytePath, folderOf, nameOf, shown } from "./byte-path.ts";
+import { type BytePath, shown } from "./byte-path.ts";
 import type { HeadCommit } from "./head-commit.ts";
 import {
   type Inspection,
@@ -14,21 +14,18 @@ import {
   rememberWorkTree,
   type WorkTree,
 } from "./inspect.ts";
-import { type OpenFolder, openFolder, Unreadable, within } from "./open-folder.ts";
-import { readObjects } from "./read-objects.ts";
-import { type Difference, differencesBetween } from "./tree-files.ts";
-import { asText, endOf, excerptCharactersMax, type News, whatIsNew } from "./what-is-new.ts";
+import { type FileNews, newsOf } from "./news-of-files.ts";
+import { newsKey, type Uncommitted, uncommitted } from "./uncommitted.ts";
+import { endOf, excerptCharactersMax } from "./what-is-new.ts";
 
 export interface ReadOptions extends OpenOptions {
   readonly signal?: AbortSignal;
 }
 
 const filesMax = 500;
+/** Beyond so many it is not found out whether git only writes them otherwise than it keeps them. */
+const comparedMax = 1_000;
 const unreadMax = 100;
-/** A file with more is not read as text. */
-const textBytesMax = 4_194_304;
-/** Of all files together that one report counts the words of. */
-const countedBytesMax = 67_108_864;
 /** What a report may weigh as JSON, whatever the names and the texts are. */
 const reportBytesMax = 900_000;
 
@@ -63,11 +60,11 @@ export async function reportOn(
   inspection: Inspection,
   signal: AbortSignal,
 ): Promise<WorkTreeReport> {
-  const found = uncommitted(inspection);
-  const listed = found.slice(0, filesMax);
-  const news = await newsOf(tree, listed, signal);
+  const all = uncommitted(inspection);
+  const news = await newsOf(tree, all.slice(0, comparedMax), signal);
   tree.known = { ...tree.known, news };
-  const files = withinBytes(listed.map((each) => fileOf(each, news)));
+  const found = all.filter((file) => news.get(newsKey(file)) !== "converted");
+  const files = withinBytes(found.slice(0, filesMax).map((each) => fileOf(each, news)));
   const { head, scan, commits, leftovers, unread } = inspection;
   return {
     path: tree.path,
@@ -97,81 +94,11 @@ function checkpointOf({ id, at, author, message }: HeadCommit) {
   return { commit: id, at, author, ...parseCheckpoint(message) };
 }
 
-interface Uncommitted extends Difference {
-  readonly kind: UncommittedFile["kind"];
-  readonly bytes: number;
-}
-
-/** By path. */
-function uncommitted({ base, scan, isSparse }: Inspection): readonly Uncommitted[] {
-  const found: Uncommitted[] = [];
-  for (const difference of differencesBetween(base, scan.files, scan.unknown)) {
-    const { path, before, after } = difference;
-    const isMissing = after === undefined;
-    // A commit of another repository is no file: its folder may well be empty.
-    if (isMissing && (before?.mode === "160000" || isSparse || scan.others.has(path))) continue;
-    const isLink = (after ?? before)?.mode === "120000";
-    const bytes = scan.files.get(path)?.bytes ?? 0;
-    found.push({ ...difference, kind: isLink ? "link" : "file", bytes });
-  }
-  for (const [path, { size }] of scan.others) {
-    found.push({ path, before: base.get(path), after: undefined, kind: "other", bytes: size });
-  }
-  for (const [path, bytes] of scan.tooLarge) {
-    found.push({ path, before: base.get(path), after: undefined, kind: "file", bytes });
-  }
-  return found.sort((one, other) => (one.path < other.path ? -1 : 1));
-}
-
-/** The id that is there, and the one that the last commit has. */
-function newsKey({ before, after }: Difference): string {
-  return `${after?.id ?? ""} ${before?.id ?? ""}`;
-}
-
-async function newsOf(
-  tree: WorkTree,
-  files: readonly Uncommitted[],
-  signal: AbortSignal,
-): Promise<ReadonlyMap<string, News>> {
-  const news = new Map<string, News>();
-  const wanted: Uncommitted[] = [];
-  let bytes = 0;
-  for (const file of files) {
-    const known = tree.known.news.get(newsKey(file));
-    if (known !== undefined) news.set(newsKey(file), known);
-    else if (file.kind === "file" && file.after !== undefined && file.bytes <= textBytesMax) {
-      bytes += file.bytes;
-      if (bytes <= countedBytesMax) wanted.push(file);
-    }
-  }
-  if (wanted.length === 0) return news;
-  const ids = wanted.flatMap(({ before }) => (before === undefined ? [] : [before.id]));
-  const blobs = await readObjects(tree.keep, "blob", ids, textBytesMax, signal);
-  using root = openFolder(tree.path);
-  for (const file of wanted) {
-    const now = textAt(root, file.path);
-    const before = file.before === undefined ? null : blobs.get(file.before.id);
-    // Without what the last commit has there is no telling what is new.
-    if (now === null || before === undefined) continue;
-    news.set(newsKey(file), whatIsNew(before === null ? null : asText(before), now));
-  }
-  return news;
-}
-
-function textAt(root: OpenFolder, path: BytePath): string | null {
-  try {
-    const read = within(root, folderOf(path), (folder) => folder.read(nameOf(path), textBytesMax));
-    return read === null ? null : asText(read.content);
-  } catch (error) {
-    if (error instanceof Unreadable) return null;
-    throw error;
-  }
-}
-
-function fileOf(file: Uncommitted, news: ReadonlyMap<string, News>): UncommittedFile {
+function fileOf(file: Uncommitted, news: ReadonlyMap<string, FileNews>): UncommittedFile {
   const { path, before, after, kind, bytes } = file;
   const isThere = after !== undefined || kind === "other" || bytes > 0;
-  const counted = kind === "file" && after !== undefined ? news.get(newsKey(file)) : undefined;
+  const said = kind === "file" && after !== undefined ? news.get(newsKey(file)) : undefined;
+  const counted = said === "converted" ? undefined : said;
   return {
     path: shown(path),
     status: !isThere ? "deleted" : before === undefined ? "new" : "modified",

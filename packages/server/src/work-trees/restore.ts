@@ -65,9 +65,10 @@ export async function restoreWorkTree(options: RestoreOptions): Promise<Restored
   const commits = await commitsInto(tree, inspection, source, signal);
   const left = await startingPoint(inspection, source, commits, signal);
   const { files: now, unknown } = inspection.scan;
-  const steps = planUndo(
-    { target: wanted, left, now, unknown, committed: new Map() },
-    { paths: [], evenLater: false },
+  const trees = { target: wanted, left, now, unknown, committed: new Map() };
+  const steps = planUndo(trees, { paths: [], evenLater: false }).filter(
+    // What is not in a part may be in the rest of it.
+    ({ target }) => target !== undefined || save.kind !== "part",
   );
   const prepared = await prepareSteps(tree, [repository, tree.keep], steps, signal);
   using root = openFolder(tree.path);

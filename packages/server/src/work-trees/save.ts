@@ -17,7 +17,7 @@ export interface Save {
 
 export type NewSave = Omit<Save, "id" | "tree">;
 
-const kinds: readonly SaveKind[] = ["start", "change", "end", "before-undo", "undone"];
+const kinds: readonly SaveKind[] = ["start", "change", "end", "before-undo", "undone", "part"];
 
 const says: Readonly<Record<SaveKind, string>> = {
   start: "The work tree as the session found it",
@@ -25,6 +25,7 @@ const says: Readonly<Record<SaveKind, string>> = {
   end: "The work tree as the session left it",
   "before-undo": "The work tree before edits were taken back",
   undone: "The work tree after edits were taken back",
+  part: "A first part of the work tree",
 };
 
 /** Whether the session itself made what it saved: not who took its edits back. */

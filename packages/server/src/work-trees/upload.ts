@@ -1,9 +1,10 @@
 /** Sends saves to the server, each as what the server does not hold yet. */
 import type { Client, SavedWorkTree, WorkTreeReport } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
-import { createBundle } from "./bundle.ts";
+import { bundleBytesMax, createBundle } from "./bundle.ts";
 import type { Keep } from "./keep.ts";
 import type { Save } from "./save.ts";
+import { partsOf, writePart } from "./save-parts.ts";
 
 export type UploadClient = Pick<Client, "savedWorkTree" | "saveWorkTree">;
 
@@ -13,8 +14,20 @@ export interface Uploader {
 }
 
 const standsOnMax = 5;
+/** Of files before they are packed: packed they are smaller. */
+const partShare = 0.75;
 
-export function createUploader(keep: Keep, session: string, client: UploadClient): Uploader {
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Fault && error.code === "too_large";
+}
+
+/** `bytesMax`: what one request may have. */
+export function createUploader(
+  keep: Keep,
+  session: string,
+  client: UploadClient,
+  bytesMax: number = bundleBytesMax,
+): Uploader {
   const { git, directory } = keep;
   /** What the server said last that it holds; null while it was not asked, or was wrong about it. */
   let holds: readonly string[] | null = null;
@@ -33,12 +46,26 @@ export function createUploader(keep: Keep, session: string, client: UploadClient
       .slice(0, standsOnMax);
   }
 
-  async function send(save: Save, report: string, signal: AbortSignal): Promise<SavedWorkTree> {
+  async function sendOne(id: string, report: string, signal: AbortSignal): Promise<SavedWorkTree> {
     const standsOn = await shared(signal);
-    const bundle = await createBundle(keep, { save: save.id, report, standsOn }, signal);
+    const bundle = await createBundle(keep, { save: id, report, standsOn }, signal, bytesMax);
     const saved = await client.saveWorkTree(session, bundle, signal);
     holds = saved.holds;
     return saved;
+  }
+
+  /** What is too large for one request goes in parts, each with what the ones before had. */
+  async function send(save: Save, report: string, signal: AbortSignal): Promise<SavedWorkTree> {
+    try {
+      return await sendOne(save.id, report, signal);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      const held = await shared(signal);
+      for (const files of await partsOf(keep, save, held, partShare * bytesMax, signal)) {
+        await sendOne(await writePart(keep, save, files, signal), report, signal);
+      }
+      return await sendOne(save.id, report, signal);
+    }
   }
 
   return {

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { test } from "node:test";
 import { readWorkTree } from "../../src/work-trees/read-work-tree.ts";
+import { saveWorkTree } from "../../src/work-trees/save-work-tree.ts";
+import { undoSession } from "../../src/work-trees/undo.ts";
 import { makeTree, openTree, run, said } from "./tree.ts";
 
 test("what is new, altered and gone since the last commit is reported, and nothing else", async () => {
@@ -161,6 +172,41 @@ test("what a killed git left behind is named", async () => {
     "a merge under way (MERGE_HEAD)",
     "a rebase under way (rebase-merge)",
   ]);
+});
+
+test("files that git only writes otherwise than it keeps them are not uncommitted, nor taken back", async () => {
+  using tree = makeTree();
+  tree.write({
+    "picture.bin": "large and elsewhere",
+    "windows.txt": "one\ntwo\n",
+    "plain.txt": "1\n",
+  });
+  const digest = createHash("sha256").update("large and elsewhere").digest("hex");
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${digest}\nsize 19\n`;
+  tree.write({ "picture.bin": pointer });
+  tree.commit();
+  const options = { home: tree.home, session: "sess_1" };
+  tree.write({
+    "picture.bin": "large and elsewhere",
+    "windows.txt": "one\r\ntwo\r\n",
+    "plain.txt": "1\r\n2\n",
+  });
+  const report = await tree.read();
+  assert.deepEqual([said(report), report.more], [["modified plain.txt"], 0]);
+  assert.deepEqual(said(await tree.read()), ["modified plain.txt"]);
+
+  // The session commits the pointer of another content: what it wrote is what is committed.
+  await saveWorkTree(tree.path, { ...options, kind: "start" });
+  const next = createHash("sha256").update("another").digest("hex");
+  tree.write({
+    "picture.bin": `version https://git-lfs.github.com/spec/v1\noid sha256:${next}\nsize 7\n`,
+  });
+  tree.git("add", "picture.bin");
+  tree.git("commit", "--quiet", "-m", "another picture");
+  tree.write({ "picture.bin": "another" });
+  await saveWorkTree(tree.path, options);
+  assert.deepEqual((await undoSession(options)).files, []);
+  assert.equal(readFileSync(tree.at("picture.bin"), "utf8"), "another");
 });
 
 test("at most 500 files are listed and the others counted, within what a request may weigh", async () => {

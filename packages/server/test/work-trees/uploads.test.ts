@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Client, createClient, Fault } from "@lastgood/sdk";
@@ -12,6 +13,7 @@ import { saveWorkTree } from "../../src/work-trees/save-work-tree.ts";
 import { createUploader } from "../../src/work-trees/upload.ts";
 import { createWorkTrees } from "../../src/work-trees/work-trees.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { readTree } from "./random-tree.ts";
 import { makeTree, openTree, run, said, type TestTree } from "./tree.ts";
 
 const signal = AbortSignal.timeout(120_000);
@@ -58,6 +60,12 @@ test("what was saved is answered when the disk is gone, and restored elsewhere a
   assert.equal(restored.from, "the server");
   assert.equal(readFileSync(join(folder, "post.md"), "utf8"), "one two\nthree four\n");
   assert.deepEqual(readdirSync(folder).sort(), ["kept.md", "pictures", "post.md"]);
+  // And by git alone, as the documents say.
+  writeFileSync(join(tree.folder, "saved.bundle"), await client.workTreeBundle(session));
+  run(tree.folder, "init", "--quiet", "--bare", "saved.git");
+  const bare = join(tree.folder, "saved.git");
+  run(bare, "fetch", "--quiet", "../saved.bundle", "refs/lastgood/save");
+  assert.equal(run(bare, "show", "FETCH_HEAD:post.md"), "one two\nthree four");
   assert.deepEqual(
     readdirSync(join(tree.home, "saved-trees")).filter((name) => name.startsWith("restoring")),
     [],
@@ -225,6 +233,28 @@ test("what an agent may have in its tree is taken, though git would warn of it",
   const folder = join(tree.folder, "elsewhere");
   await restoreWorkTree({ home: join(tree.folder, "home2"), session, folder, client });
   assert.equal(readFileSync(join(folder, '"quoted\n"/\\'), "utf8"), "odd\n");
+});
+
+test("a tree that is too large for one request is sent in parts, and is whole in the end", async () => {
+  await using server = await startServer();
+  const { client, session } = await agentOf(server);
+  using tree = makeTree({ repository: false });
+  for (let n = 0; n < 20; n++) tree.write({ [`d${n % 3}/${n}.bin`]: randomBytes(20_000) });
+  const { save, keep, report } = await saveWorkTree(tree.path, { ...tree, session, kind: "start" });
+  const sizes: number[] = [];
+  const counted = {
+    savedWorkTree: client.savedWorkTree,
+    saveWorkTree: (id: string, bundle: Uint8Array) => {
+      sizes.push(bundle.length);
+      return client.saveWorkTree(id, bundle);
+    },
+  };
+  const bytesMax = 150_000;
+  await createUploader(keep, session, counted, bytesMax).upload(save, await report(), signal);
+  assert.ok(sizes.length >= 4 && sizes.every((size) => size <= bytesMax), sizes.join());
+  const folder = join(tree.folder, "elsewhere");
+  await restoreWorkTree({ home: join(tree.folder, "home2"), session, folder, client });
+  assert.deepEqual(readTree(folder), readTree(tree.path));
 });
 
 test("old sessions are forgotten with their files; a living one's never", async () => {
