@@ -6,9 +6,9 @@
  */
 import { isObjectId } from "../git/remote.ts";
 import { fromText } from "./byte-path.ts";
-import type { HeadCommit } from "./head-commit.ts";
 import { type FileCommand, importCommit } from "./import-stream.ts";
 import { commitsRef, type Keep } from "./keep.ts";
+import type { HeadCommit } from "./known.ts";
 import { readObjects } from "./read-objects.ts";
 
 const commitBytesMax = 1_048_576;

@@ -14,17 +14,9 @@ import { localUploadPack } from "../git/remote.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { GitFolder } from "./git-folder.ts";
 import { type Keep, refPart, removeDeadLocks } from "./keep.ts";
-import type { KnownHead } from "./known.ts";
+import type { HeadCommit, KnownHead } from "./known.ts";
 import { Unreadable } from "./open-folder.ts";
 import type { Mode, TreeFile } from "./tree-files.ts";
-
-export interface HeadCommit {
-  readonly id: string;
-  readonly parents: readonly string[];
-  readonly author: string;
-  readonly at: string;
-  readonly message: string;
-}
 
 export const commitsMax = 20;
 const messageCharactersMax = 16_384;

@@ -7,15 +7,24 @@ import type { Stats } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { BytePath } from "./byte-path.ts";
-import type { HeadCommit } from "./head-commit.ts";
-import type { FileNews } from "./news-of-files.ts";
 import type { Mode, TreeFile, TreeFiles } from "./tree-files.ts";
+import type { FileNews } from "./what-is-new.ts";
 
 /** When a file was last written and altered, its size and inode: the same, and it is the same file. */
 type Signature = readonly [mtimeMs: number, ctimeMs: number, size: number, inode: number];
 /** With the id of its content. */
 export type Seen = readonly [...Signature, id: string];
 
+/** A commit of an agent's, as it is shown. */
+export interface HeadCommit {
+  readonly id: string;
+  readonly parents: readonly string[];
+  readonly author: string;
+  readonly at: string;
+  readonly message: string;
+}
+
+/** The last commit of a repository. */
 export interface KnownHead {
   readonly id: string;
   readonly files: TreeFiles;

@@ -6,10 +6,7 @@ import type { WorkTree } from "./inspect.ts";
 import { type OpenFolder, openFolder, Unreadable, within } from "./open-folder.ts";
 import { readObjects } from "./read-objects.ts";
 import { newsKey, type Uncommitted } from "./uncommitted.ts";
-import { asText, type News, whatIsNew } from "./what-is-new.ts";
-
-/** `converted`: git writes it otherwise than it keeps it, and it is what the last commit has. */
-export type FileNews = News | "converted";
+import { asText, type FileNews, whatIsNew } from "./what-is-new.ts";
 
 /** A file with more is not read as text. */
 const textBytesMax = 4_194_304;

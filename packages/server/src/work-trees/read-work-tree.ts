@@ -5,7 +5,6 @@
 import { parseCheckpoint, type UncommittedFile, type WorkTreeReport } from "@lastgood/sdk";
 import { ownHost } from "../own-host.ts";
 import { type BytePath, shown } from "./byte-path.ts";
-import type { HeadCommit } from "./head-commit.ts";
 import {
   type Inspection,
   inspectWorkTree,
@@ -14,9 +13,10 @@ import {
   rememberWorkTree,
   type WorkTree,
 } from "./inspect.ts";
-import { type FileNews, newsOf } from "./news-of-files.ts";
+import type { HeadCommit } from "./known.ts";
+import { newsOf } from "./news-of-files.ts";
 import { newsKey, type Uncommitted, uncommitted } from "./uncommitted.ts";
-import { endOf, excerptCharactersMax } from "./what-is-new.ts";
+import { endOf, excerptCharactersMax, type FileNews } from "./what-is-new.ts";
 
 export interface ReadOptions extends OpenOptions {
   readonly signal?: AbortSignal;

@@ -9,6 +9,9 @@ export interface News {
   readonly excerpt: string;
 }
 
+/** `converted`: git writes it otherwise than it keeps it, and it is what the last commit has. */
+export type FileNews = News | "converted";
+
 export const excerptCharactersMax = 1_000;
 
 /** Null for what is no text: it holds a NUL, or is no UTF-8. */

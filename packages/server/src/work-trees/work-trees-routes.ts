@@ -9,7 +9,6 @@ import { Fault } from "../fault.ts";
 import { actingAgent } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
 import { bundleBytesMax } from "./bundle.ts";
-import type { WorkTrees } from "./work-trees.ts";
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** PostgreSQL holds no NUL. */
@@ -87,6 +86,16 @@ const savedSchema: z.ZodType<SavedWorkTree> = z.object({
   holds: z.array(z.string()),
 });
 
+/** What the routes ask for. */
+export interface SavedWorkTrees {
+  /** `not_found` for a session that was never opened. */
+  show(session: string): Promise<SavedWorkTree>;
+  /** Takes a bundle in the session's name. `fenced` when it is over. */
+  save(session: string, bundle: Buffer, signal: AbortSignal): Promise<SavedWorkTree>;
+  /** The latest save as a bundle that stands on nothing. */
+  bundle(session: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
+}
+
 const params = z.strictObject({ id: z.string().min(1).max(200) });
 const tags = ["sessions"];
 
@@ -94,7 +103,7 @@ const tags = ["sessions"];
 const atOnceMax = 8;
 const unpackMsMax = 110_000;
 
-export function workTreesRoutes(app: App, trees: WorkTrees): void {
+export function workTreesRoutes(app: App, trees: SavedWorkTrees): void {
   app.get(
     "/v1/sessions/:id/work-tree",
     {
@@ -131,7 +140,7 @@ export function workTreesRoutes(app: App, trees: WorkTrees): void {
   uploadRoute(app, trees);
 }
 
-function uploadRoute(app: App, trees: WorkTrees): void {
+function uploadRoute(app: App, trees: SavedWorkTrees): void {
   // A scope of its own: here alone, bodies are bytes, and may be large.
   app.register(async (scope) => {
     let underWay = 0;

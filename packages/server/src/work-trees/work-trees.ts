@@ -21,7 +21,7 @@ import { type AgentStore, keepOnly, openAgentStore, storeName } from "./agent-st
 import { createTurns } from "./in-turn.ts";
 import { readWorkTree } from "./read-work-tree.ts";
 import { keeping } from "./saves.ts";
-import { sentReport, workTreesRoutes } from "./work-trees-routes.ts";
+import { type SavedWorkTrees, sentReport, workTreesRoutes } from "./work-trees-routes.ts";
 import {
   agentOf,
   findWorkTree,
@@ -31,18 +31,13 @@ import {
   sessionsKept,
 } from "./work-trees-store.ts";
 
-export interface WorkTrees {
+export interface WorkTrees extends SavedWorkTrees {
   /** This machine, as the places of work trees name it. */
   readonly host: string;
   /** Reads the disk: only on the machine that the place names. */
   read(place: WorkTreePlace, signal: AbortSignal): Promise<WorkTreeReport>;
   /** What was saved last of the session's work tree; its source is `saved`. */
   saved(session: string): Promise<WorkTreeReport | null>;
-  /** `not_found` for a session that was never opened. */
-  show(session: string): Promise<SavedWorkTree>;
-  /** Takes a bundle in the session's name. `fenced` when it is over. */
-  save(session: string, bundle: Buffer, signal: AbortSignal): Promise<SavedWorkTree>;
-  bundle(session: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
   /** Forgets what is kept no longer. */
   forget(signal: AbortSignal): Promise<void>;
   routes(app: App): void;
