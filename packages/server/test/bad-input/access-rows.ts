@@ -47,7 +47,6 @@ const roles: readonly Row[] = [
   ["viewer", "POST /v1/samples", { samples: [{ service: "shop", signal: "x", ok: true }] }],
   ["viewer", "GET /v1/audits", undefined],
   ["backend", "POST /v1/services/shop/deploy", {}],
-  ["backend", "POST /v1/recoveries/{planned}/approve", { digest: "{planned-digest}" }],
   ["backend", "POST /v1/consumers/marketing-v1/hold", { because }],
   ["backend", "POST /v1/thaw", {}],
   ["operator", "POST /v1/tokens", { role: "admin", name: "me" }],
@@ -111,7 +110,7 @@ const theirs: readonly Row[] = [
     name: "an agent that takes back another's change",
     call: { ask: "POST /v1/recoveries", as: "marketing", body: { changes: ["{guilty}"] } },
     ...others,
-    says: /ask an operator/,
+    says: /no responder.*operator/,
   },
   {
     name: "an agent that reports as another",
@@ -124,15 +123,24 @@ const theirs: readonly Row[] = [
     says: /leave `reporter` out/,
   },
   {
-    name: "an agent that runs what is beyond it",
+    name: "an agent that approves what another planned",
+    call: {
+      ask: "POST /v1/recoveries/{planned}/approve",
+      as: "backend",
+      body: { digest: "{planned-digest}" },
+    },
+    ...others,
+    says: /no responder.*lastgood approve rec_/,
+  },
+  {
+    name: "an agent that runs what another planned",
     call: {
       ask: "POST /v1/recoveries/{conflicting}/run",
       as: "marketing",
       body: { digest: "{conflicting-digest}" },
     },
-    fault: "beyond_authority",
-    exit: 7,
-    says: /lastgood approve rec_/,
+    ...others,
+    says: /no responder.*lastgood approve rec_/,
   },
 ];
 
