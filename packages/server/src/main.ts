@@ -42,6 +42,7 @@ import { messagesRoutes } from "./layers/messages/messages-routes.ts";
 import { pulseOf } from "./layers/messages/pulse.ts";
 import { createRuntime, type Runtime } from "./layers/runtime/create-runtime.ts";
 import { createState, type State } from "./layers/state/state.ts";
+import { createVersionsLayer } from "./layers/versions/versions-layer.ts";
 import { createLearning } from "./learning/learning.ts";
 import { learningRoutes } from "./learning/learning-routes.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
@@ -274,7 +275,7 @@ interface Response {
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
 async function openResponse(
   ground: Ground,
-  { signals, messages, tasks, effects, code, state, runtime, sandboxes }: Reached,
+  { signals, messages, tasks, effects, releases, code, state, runtime, sandboxes }: Reached,
   seams: Seams,
   closing: Closing,
 ): Promise<Response> {
@@ -301,6 +302,7 @@ async function openResponse(
       inboxes: messages.inboxes,
       fence: (tx, agent, because) => fleet.sessions.endLiving(tx, agent, "fenced", because),
     }),
+    versions: createVersionsLayer(releases.moving),
     code: code.layer,
     state: state.layer,
     messages: messages.layer,

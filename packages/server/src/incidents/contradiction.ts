@@ -58,7 +58,9 @@ function serviceOf({ configuration }: MoveDeps, target: string): string {
   const at = target.indexOf(":");
   const layer = target.slice(0, at);
   const thing = target.slice(at + 1);
-  if (layer !== "code" && layer !== "state" && layer !== "runtime") return target;
+  if (layer !== "code" && layer !== "state" && layer !== "versions" && layer !== "runtime") {
+    return target;
+  }
   return carriersOf(configuration.current(), { layer, target: thing })[0] ?? target;
 }
 
@@ -91,7 +93,7 @@ interface MovedAway {
 
 /**
  * A service that serves again what it was taken away from, or no longer the revert; a document whose
- * restored version is taken back. A commit that brings back what was reverted is barred, and told there.
+ * restored version is taken back; a release that is pinned again where it was taken away. A commit that brings back what was reverted is barred, and told there.
  */
 async function movedAway(db: Query, since: Date): Promise<readonly MovedAway[]> {
   return await db<MovedAway[]>`
@@ -107,7 +109,12 @@ async function movedAway(db: Query, since: Date): Promise<readonly MovedAway[]> 
         or (c.layer = 'runtime' and c.kind = 'deploy'
             and c.target = s.step -> 'action' ->> 'service'
             and (c.to_ref = s.step -> 'action' ->> 'from'
-                 or c.details -> 'withdrawn' ? (s.step -> 'action' ->> 'to'))))
+                 or c.details -> 'withdrawn' ? (s.step -> 'action' ->> 'to')))
+        or (c.layer = 'versions' and c.kind = 'deploy'
+            and c.target = s.step -> 'action' ->> 'artifact'
+            and c.details -> 'environment' = s.step -> 'action' -> 'environment'
+            and exists (select from jsonb_array_elements(c.details -> 'to') share
+              where s.step -> 'action' -> 'bars' ? (share ->> 'version'))))
       and not exists (
         select from incidents i join incident_events e on e.incident = i.id
         where i.kind = 'contradiction' and e.key = ${keyOf("")} || c.id::text)

@@ -25,6 +25,8 @@ function thingsOfStep(step: Step): readonly Thing[] {
   switch (step.layer) {
     case "code":
       return [{ layer: "code", target: step.action.repository }];
+    case "versions":
+      return [{ layer: "versions", target: step.action.artifact }];
     case "runtime":
       return [{ layer: "runtime", target: step.action.service }];
     case "state":

@@ -47,6 +47,19 @@ export interface Actions {
      * and those that died between the plan and the hold. `since` is the onset, ISO 8601.
      */
     | { do: "requeue"; consumer: string; deadLetters: readonly string[]; since: string };
+  versions: {
+    do: "move-pin";
+    environment: string;
+    artifact: string;
+    /** The pin that it was planned on. */
+    from: { epoch: number; shares: readonly Share[] };
+    to: readonly Share[];
+    /** Releases that go, and are refused until that is lifted; and those of which it is lifted. */
+    bars: readonly string[];
+    lifts: readonly string[];
+    incident: IncidentId | null;
+    reverts: readonly ChangeId[];
+  };
   runtime: { do: "set-revision"; service: ServiceName; from: string | null; to: string };
   /** Nothing is done to the world: the step counts when the rules of the services hold again. */
   signals: {
@@ -57,8 +70,19 @@ export interface Actions {
   };
 }
 
+/** A part of the keys of an environment, and the release that they get. */
+type Share = { readonly version: string; readonly share: number };
+
 export type LayerKind = keyof Actions;
-export const layerKinds = ["fleet", "code", "state", "messages", "runtime", "signals"] as const;
+export const layerKinds = [
+  "fleet",
+  "versions",
+  "code",
+  "state",
+  "messages",
+  "runtime",
+  "signals",
+] as const;
 
 /** When a step's turn comes. A layer may take part in several stages: hold first, release last. */
 export const stages = [

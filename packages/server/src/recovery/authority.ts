@@ -1,7 +1,7 @@
 import { matchesGlob } from "node:path";
 import type { Authority } from "../config/config.ts";
 import type { Plan, Step, Undo } from "../layers/layer.ts";
-import { targetsOf } from "./plan.ts";
+import { putsBack, targetsOf } from "./plan.ts";
 
 /** Why this plan is beyond what an agent may run by itself, a line each; empty when it may. */
 export function beyondAuthority(
@@ -27,7 +27,7 @@ export function beyondAuthority(
 
 /** Containment, holds and waiting come with every recovery: only what is put back needs authority. */
 function outside(authority: Authority, step: Step): readonly string[] {
-  if (step.layer !== "code" && step.layer !== "state" && step.layer !== "runtime") return [];
+  if (!putsBack(step)) return [];
   if (!authority.layers.includes(step.layer)) return [`the layer ${step.layer} is not its own`];
   return targetsOf(step)
     .map((target) => target.slice(target.indexOf(":") + 1))

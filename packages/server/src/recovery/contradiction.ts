@@ -1,6 +1,6 @@
 import type { ChangeId } from "../ids.ts";
 import type { Step } from "../layers/layer.ts";
-import { targetsOf } from "./plan.ts";
+import { putsBack, targetsOf } from "./plan.ts";
 import type { Recovery } from "./recovery.ts";
 
 /** Two actors pull one target in opposite directions. */
@@ -47,7 +47,5 @@ function wantTheSame({ recovery: one }: Hand, { recovery: other }: Hand): boolea
 
 /** Holding hands and inboxes is no fix, and waits; what is put back can be put back in one way only. */
 function putBackBy(step: Step): readonly string[] {
-  return step.layer === "code" || step.layer === "state" || step.layer === "runtime"
-    ? targetsOf(step)
-    : [];
+  return putsBack(step) ? targetsOf(step) : [];
 }

@@ -56,6 +56,8 @@ export function targetsOf(step: Step): readonly string[] {
       return [`code:${step.action.repository}`];
     case "state":
       return step.action.documents.map(({ collection, id }) => `state:${collection}/${id}`);
+    case "versions":
+      return [`versions:${step.action.artifact}`];
     case "runtime":
       return [`runtime:${step.action.service}`];
     case "messages":
@@ -65,6 +67,12 @@ export function targetsOf(step: Step): readonly string[] {
     case "signals":
       return [];
   }
+}
+
+/** Whether the step puts something back, and not only holds, waits or lets go. */
+export function putsBack(step: Step): step is Step<"code" | "state" | "versions" | "runtime"> {
+  const { layer } = step;
+  return layer === "code" || layer === "state" || layer === "versions" || layer === "runtime";
 }
 
 /** The same, as the dependency graph names things. */

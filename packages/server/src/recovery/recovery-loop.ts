@@ -19,6 +19,7 @@ import {
   beginRecovery,
   deployedBySomebody,
   moveRecovery,
+  pinnedBySomebody,
   recoveriesUnderWay,
   replanCount,
   requireRecovery,
@@ -159,7 +160,7 @@ async function planInPlaceOf(
   }
 }
 
-/** Somebody had a service of the plan serve something else meanwhile: that is not fought over. */
+/** Somebody moved what the plan puts back to something else meanwhile: that is not fought over. */
 async function movedAgainst(
   { db }: RecoveryLoopDeps,
   { id, plannedBy, runBy, plannedAt, undo, plan }: Recovery,
@@ -167,15 +168,21 @@ async function movedAgainst(
   const services = plan.steps.flatMap((step) =>
     step.layer === "runtime" ? [step.action.service] : [],
   );
+  const dials = plan.steps.flatMap((step) => (step.layer === "versions" ? [step.action] : []));
   const deploy = await deployedBySomebody(db, services, plannedAt);
-  if (deploy === null) return null;
-  const to = deploy.to.slice(0, 12);
+  const pinned = await pinnedBySomebody(db, dials, plannedAt);
+  const found = deploy ?? pinned;
+  if (found === null) return null;
+  const did =
+    deploy === null
+      ? `pinned ${pinned?.to} of ${pinned?.artifact}`
+      : `had ${deploy.service} serve ${deploy.to.slice(0, 12)}`;
   return {
-    target: `runtime:${deploy.service}`,
-    actors: [runBy ?? plannedBy, deploy.agent],
-    changes: [...undo.changes, deploy.id],
-    because: `${deploy.agent} had ${deploy.service} serve ${to} while ${id} was putting it back`,
-    occurrence: deploy.id,
+    target: deploy === null ? `versions:${pinned?.artifact}` : `runtime:${deploy.service}`,
+    actors: [runBy ?? plannedBy, found.agent],
+    changes: [...undo.changes, found.id],
+    because: `${found.agent} ${did} while ${id} was putting it back`,
+    occurrence: found.id,
   };
 }
 

@@ -26,7 +26,7 @@ export interface IncidentAbout {
   readonly services: readonly string[];
 }
 
-const undoable = new Set(["code", "state", "runtime", "messages"]);
+const undoable = new Set(["code", "state", "versions", "runtime", "messages"]);
 
 /** The wish as the layers take it. The window opens with the incident, or with the first of the changes. */
 export function undoOf(

@@ -31,14 +31,14 @@ export async function saveHeard(db: Query, heard: readonly Heard[]): Promise<voi
     select environment, who, id, agent,
            case when names is null then null
                 else array(select jsonb_array_elements_text(names::jsonb)) end,
-           epoch, at, at
+           epoch, at::timestamptz, at::timestamptz
     from unnest(${heard.map((each) => each.environment)}::text[],
                 ${heard.map((each) => each.who)}::text[],
                 ${heard.map((each) => each.id)}::text[],
                 ${heard.map((each) => each.agent)}::text[],
                 ${heard.map(({ artifacts }) => artifacts && JSON.stringify(artifacts))}::text[],
                 ${heard.map((each) => each.epoch)}::bigint[],
-                ${heard.map((each) => each.seenAt)}::timestamptz[])
+                ${heard.map((each) => each.seenAt.toISOString())}::text[])
       as h (environment, who, id, agent, names, epoch, at)
     order by environment, who, id
     on conflict (environment, who, id) do update
@@ -88,6 +88,19 @@ export async function stragglersOf(
     where environment = ${environment} and epoch < ${epoch}
       and (artifacts is null or ${artifact} = any(artifacts))
     order by seen_at, who, id limit ${limit}`;
+}
+
+/** How many follow this pin, and how many that use it do not. */
+export async function countFollowing(
+  db: Query,
+  { environment, artifact, epoch }: { environment: string; artifact: string; epoch: number },
+): Promise<{ readonly following: number; readonly behind: number }> {
+  const [row] = await db<{ following: number; behind: number }[]>`
+    select count(*) filter (where epoch >= ${epoch}) as following,
+           count(*) filter (where epoch < ${epoch}) as behind
+    from pin_consumers
+    where environment = ${environment} and (artifacts is null or ${artifact} = any(artifacts))`;
+  return row ?? { following: 0, behind: 0 };
 }
 
 export interface Followed {

@@ -25,6 +25,7 @@ export interface Consumers {
 }
 
 const gatherMs = 20;
+const againMs = 1_000;
 const forgetEveryMs = 60_000;
 
 export function createConsumers({
@@ -40,6 +41,7 @@ export function createConsumers({
   /** Those that this process has let in. */
   const known = new Map<string, Set<string>>();
   let gathering: NodeJS.Timeout | null = null;
+  let stopped = false;
   let saving: Promise<void> = Promise.resolve();
 
   function save(): void {
@@ -49,8 +51,12 @@ export function createConsumers({
     saving = saving
       .then(() => saveHeard(db, words))
       .catch((error: unknown) => {
-        // Their next word says the same.
-        log.warn({ err: error, consumers: words.length }, "acknowledgements were not written");
+        log.warn({ err: error, consumers: words.length }, "acknowledgements wait to be written");
+        for (const word of words) {
+          const key = keyOf(word);
+          if (!unsaved.has(key)) unsaved.set(key, word);
+        }
+        if (!stopped) gathering ??= setTimeout(save, againMs);
       });
   }
 
@@ -82,22 +88,26 @@ export function createConsumers({
   return {
     async heard(word) {
       await letIn(word);
-      const { environment, who, id } = word;
-      unsaved.set(JSON.stringify([environment, who, id]), { ...word, seenAt: world.now() });
+      unsaved.set(keyOf(word), { ...word, seenAt: world.now() });
       gathering ??= setTimeout(save, gatherMs);
     },
     async left(consumer) {
       const { environment, who, id } = consumer;
-      unsaved.delete(JSON.stringify([environment, who, id]));
+      unsaved.delete(keyOf(consumer));
       known.get(environment)?.delete(JSON.stringify([who, id]));
       await saving;
       await forgetConsumer(db, consumer);
     },
     async stop() {
+      stopped = true;
       await loop.stop();
       if (gathering !== null) clearTimeout(gathering);
       save();
       await saving;
     },
   };
+}
+
+function keyOf({ environment, who, id }: Pick<Heard, "environment" | "who" | "id">): string {
+  return JSON.stringify([environment, who, id]);
 }

@@ -159,11 +159,19 @@ export async function liftBarsOfClosed(db: Query): Promise<void> {
     where i.id = b.incident and i.state = 'closed' and b.lifted_at is null`;
 }
 
-export async function barredVersions(db: Query, artifact: string): Promise<ReadonlySet<string>> {
+/** With the change that rolled each back. */
+export async function barsInForce(
+  db: Query,
+  artifact: string,
+): Promise<readonly { readonly version: string; readonly change: ChangeId }[]> {
   await liftBarsOfClosed(db);
-  const rows = await db<{ version: string }[]>`
-    select distinct version from release_bars where artifact = ${artifact} and lifted_at is null`;
-  return new Set(rows.map(({ version }) => version));
+  return await db<{ version: string; change: ChangeId }[]>`
+    select version, change_id as change from release_bars
+    where artifact = ${artifact} and lifted_at is null`;
+}
+
+export async function barredVersions(db: Query, artifact: string): Promise<ReadonlySet<string>> {
+  return new Set((await barsInForce(db, artifact)).map(({ version }) => version));
 }
 
 interface Row {

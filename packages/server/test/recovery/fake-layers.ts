@@ -112,6 +112,7 @@ export function fakeLayers(
       (step) => [codeStep(step.action.to, step.action.from)],
     ),
     state: layer("state", () => []),
+    versions: layer("versions", () => []),
     messages: layer("messages", () => [
       { layer: "messages", stage: "hold", action: { do: "hold", consumer, because }, says: "hold" },
       {

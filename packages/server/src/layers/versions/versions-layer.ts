@@ -1,0 +1,218 @@
+/** Pins as a layer that can be put back: a release goes by pinning the one before it, never by an edit. */
+import { setTimeout as pause } from "node:timers/promises";
+import type { PinShare } from "@lastgood/sdk";
+import { Fault } from "../../fault.ts";
+import type { IncidentId } from "../../ids.ts";
+import { type Consumer, countFollowing, stragglersOf } from "../../releases/consumer-store.ts";
+import { type MoveDeps, movePin } from "../../releases/move-pin.ts";
+import { backTo, isSame, type Pin, sayShares } from "../../releases/pin.ts";
+import { broughtSince } from "../../releases/pin-desk.ts";
+import { findPin, pinHistory, pinsOfChanges } from "../../releases/pin-store.ts";
+import { barsInForce, insertBars, liftBars } from "../../releases/release-store.ts";
+import type { Query } from "../../store/database.ts";
+import {
+  type ApplyContext,
+  emptyPlan,
+  type Layer,
+  type Plan,
+  type Step,
+  type Undo,
+  untouched,
+  type Verification,
+} from "../layer.ts";
+
+type Action = Step<"versions">["action"];
+
+/** How long consumers are waited for before they are listed as stragglers. */
+const followMsMax = 5_000;
+const lookEveryMs = 50;
+const stragglersShown = 20;
+
+export function createVersionsLayer(deps: MoveDeps): Layer<"versions"> {
+  const { db } = deps;
+  return {
+    kind: "versions",
+    async plan({ changes, incident }: Undo) {
+      if (changes.length === 0) return emptyPlan;
+      const undone = await pinsOfChanges(db, changes);
+      const dials = Map.groupBy(
+        undone,
+        ({ environment, artifact }) => `${environment}/${artifact}`,
+      );
+      const plans: Plan<"versions">[] = [];
+      for (const pins of dials.values()) plans.push(await planBack(db, pins, incident));
+      return joined(plans);
+    },
+    apply: (step, context) => apply(deps, step.action, context),
+    verify: (step, signal) => verify(db, step.action, signal),
+    async undo({ action }) {
+      const { environment, artifact, to, bars, lifts } = action;
+      const now = await findPin(db, environment, artifact);
+      if (now === null || !isSame(now.shares, to)) {
+        return { ...emptyPlan, conflicts: [movedSince(now, to, artifact)] };
+      }
+      return await stepTo(db, now, action.from.shares, {
+        ...{ bars: lifts, lifts: bars, incident: null, reverts: [now.change] },
+      });
+    },
+  };
+}
+
+/** Where the pin goes once these changes of it (oldest first) are taken back. */
+async function planBack(
+  db: Query,
+  undone: readonly Pin[],
+  incident: IncidentId | null,
+): Promise<Plan<"versions">> {
+  const [first] = undone;
+  if (first === undefined) return emptyPlan;
+  const { environment, artifact } = first;
+  const history = await pinHistory(db, environment, artifact);
+  const [now] = history;
+  const gained = new Set(undone.flatMap((pin) => pin.gained));
+  const brought = now?.shares.filter(({ version }) => gained.has(version)) ?? [];
+  // It is gone already: whoever moved the pin since has taken it back.
+  if (now === undefined || brought.length === 0) return emptyPlan;
+  const bars = await barsInForce(db, artifact);
+  const changes = undone.map(({ change }) => change);
+  const barred = bars.filter(({ change }) => !changes.includes(change));
+  const before = history.filter(({ epoch }) => epoch < first.epoch);
+  const to = backTo([now, ...before], [...gained], new Set(barred.map(({ version }) => version)));
+  if (to === null) {
+    const what = sayShares(brought);
+    const conflict = `${artifact} has nothing to go back to in ${environment}: nothing good was pinned before ${what}; deploy the version that you want`;
+    return { ...emptyPlan, conflicts: [conflict] };
+  }
+  const others = takenAlong(history, to, undone);
+  if (others.length > 0) {
+    const later = others.map(({ by, shares }) => `${by} pinned ${sayShares(shares)}`).join(", ");
+    const conflict = `${artifact} in ${environment} was moved since (${later}), and would go back too: undo that as well, or deploy the version that you want`;
+    return { ...emptyPlan, conflicts: [conflict] };
+  }
+  const stays = new Set(to.shares.map(({ version }) => version));
+  const deployed = undone.filter(({ did }) => did === "deploy").flatMap((pin) => pin.gained);
+  return await stepTo(db, now, to.shares, {
+    bars: [...new Set(deployed)].filter((version) => !stays.has(version)),
+    lifts: bars
+      .filter(({ version, change }) => stays.has(version) && changes.includes(change))
+      .map(({ version }) => version),
+    ...{ incident, reverts: broughtSince(history, to) },
+  });
+}
+
+/** Later changes by others that brought something which is pinned still, and would not stay. */
+function takenAlong(history: readonly Pin[], to: Pin, undone: readonly Pin[]): readonly Pin[] {
+  const ours = new Set(undone.flatMap((pin) => pin.gained));
+  const stays = new Set([...ours, ...to.shares.map(({ version }) => version)]);
+  const now = new Set(history[0]?.shares.map(({ version }) => version));
+  const last = Math.max(...undone.map(({ epoch }) => epoch));
+  return history.filter(
+    ({ epoch, gained }) =>
+      epoch > last && gained.some((version) => now.has(version) && !stays.has(version)),
+  );
+}
+
+async function stepTo(
+  db: Query,
+  { environment, artifact, epoch, shares }: Pin,
+  to: readonly PinShare[],
+  rest: Pick<Action, "bars" | "lifts" | "incident" | "reverts">,
+): Promise<Plan<"versions">> {
+  const { following, behind } = await countFollowing(db, { environment, artifact, epoch });
+  const consumers = following + behind;
+  const unseen = `nobody says that they follow the pin of ${artifact} in ${environment}: whether its release is used cannot be read back`;
+  return {
+    ...emptyPlan,
+    steps: [
+      {
+        layer: "versions",
+        stage: "restore",
+        says: `pin ${sayShares(to)} of ${artifact} in ${environment} instead of ${sayShares(shares)}`,
+        action: { do: "move-pin", environment, artifact, from: { epoch, shares }, to, ...rest },
+      },
+    ],
+    gaps: consumers === 0 ? [unseen] : [],
+    touches: { ...untouched, consumers },
+  };
+}
+
+async function apply(
+  deps: MoveDeps,
+  action: Action,
+  { changeId, actor, reason }: ApplyContext,
+): Promise<void> {
+  const { environment, artifact, from, to, bars, lifts, incident, reverts } = action;
+  const note = async (db: Query, at: Date) => {
+    const lift = { at, by: actor, because: reason };
+    await liftBars(db, artifact, lifts, lift);
+    const bar = { incident, because: reason, by: actor, at, change: changeId };
+    await insertBars(db, deps.world, artifact, bars, bar);
+  };
+  const move = {
+    ...{ environment, artifact, change: changeId, by: actor, because: reason },
+    ...({ did: "recovery", expect: from.epoch } as const),
+    decide: async () => ({ shares: to, reverts }),
+  };
+  try {
+    await movePin(deps, move, (tx, { at }) => note(tx, at));
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "version_conflict") throw error;
+    const now = await findPin(deps.db, environment, artifact);
+    if (now === null || !isSame(now.shares, to)) {
+      throw new Fault("plan_stale", movedSince(now, from.shares, artifact), { cause: error });
+    }
+    // Somebody pinned the same meanwhile: what is left is to refuse what went.
+    await deps.db.begin((tx) => note(tx, deps.world.now()));
+  }
+}
+
+function movedSince(now: Pin | null, planned: readonly PinShare[], artifact: string): string {
+  const is = now === null ? "not pinned" : `${sayShares(now.shares)}, by ${now.by}`;
+  return `${artifact} has been moved since from ${sayShares(planned)}: it is ${is}`;
+}
+
+/** Reads the pin afresh, and waits a little for those who follow it. */
+async function verify(
+  db: Query,
+  { environment, artifact, to }: Action,
+  signal: AbortSignal,
+): Promise<Verification> {
+  const pin = await findPin(db, environment, artifact);
+  if (pin === null || !isSame(pin.shares, to)) {
+    const is = pin === null ? "nothing" : `${sayShares(pin.shares)} (by ${pin.by})`;
+    const difference = `${environment} has ${is} of ${artifact} pinned, not ${sayShares(to)}`;
+    return { ok: false, differences: [difference] };
+  }
+  const deadline = performance.now() + followMsMax;
+  let stragglers = await stragglersOf(db, pin, stragglersShown);
+  while (stragglers.length > 0 && performance.now() < deadline) {
+    await pause(lookEveryMs, undefined, { signal });
+    stragglers = await stragglersOf(db, pin, stragglersShown);
+  }
+  const { following, behind } = await countFollowing(db, pin);
+  return {
+    ok: true,
+    observed: [
+      `${environment} has ${sayShares(to)} of ${artifact} pinned since epoch ${pin.epoch}`,
+      `${following} of ${following + behind} consumers say that they follow it`,
+      ...stragglers.map((each) => `straggler: ${sayConsumer(each)}`),
+    ],
+  };
+}
+
+function sayConsumer({ id, who, epoch, seenAt }: Consumer): string {
+  return `${id} of ${who} follows epoch ${epoch}, heard of at ${seenAt.toISOString()}`;
+}
+
+function joined(plans: readonly Plan<"versions">[]): Plan<"versions"> {
+  return {
+    ...emptyPlan,
+    steps: plans.flatMap((plan) => plan.steps),
+    conflicts: plans.flatMap((plan) => plan.conflicts),
+    gaps: plans.flatMap((plan) => plan.gaps),
+    touches: {
+      ...untouched,
+      consumers: plans.reduce((sum, { touches }) => sum + touches.consumers, 0),
+    },
+  };
+}
