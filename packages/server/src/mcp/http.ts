@@ -21,7 +21,7 @@ import { Fault } from "../fault.ts";
 import { createKeptMessages } from "./kept-messages.ts";
 import { createMcpServer } from "./mcp-server.ts";
 import { createStatelessCaller, type Memory } from "./stateless-caller.ts";
-import { answer, toRequest } from "./web-exchange.ts";
+import { answer, bodyOf, toRequest } from "./web-exchange.ts";
 
 export interface HttpOptions {
   /** The Lastgood server. */
@@ -42,6 +42,8 @@ const bodyBytesMax = 2 * 1_048_576;
 const atOnceMax = 256;
 const connectionsMax = 1_024;
 const streamsMax = 64;
+/** For the request to arrive; the answer may take longer. */
+const requestMsMax = 60_000;
 const tokenLengthMax = 4_096;
 
 export async function serveOverHttp({
@@ -70,6 +72,7 @@ export async function serveOverHttp({
     });
   });
   server.maxConnections = connectionsMax;
+  server.requestTimeout = requestMsMax;
   await listening(server, port);
   const { port: taken } = server.address() as AddressInfo;
   return {
@@ -89,19 +92,24 @@ async function exchange(
   response: ServerResponse,
   tooMany: boolean,
 ): Promise<void> {
-  if (tooMany) return await answer(response, refusal(503, "Too many requests at once: try again."));
-  const request = toRequest(incoming, response);
-  const refused =
-    hostHeaderValidationResponse(request, localhostAllowedHostnames()) ??
-    originValidationResponse(request, localhostAllowedOrigins());
-  if (refused !== undefined) return await answer(response, refused);
-  if (new URL(request.url).pathname !== path) {
-    return await answer(response, refusal(404, `MCP is served at ${path}.`));
+  const refuse = (refusal: Response) => answer(response, refusal);
+  if (tooMany) return await refuse(refusal(503, "Too many requests at once: try again."));
+  const bare = toRequest(incoming, response);
+  const foreign =
+    hostHeaderValidationResponse(bare, localhostAllowedHostnames()) ??
+    originValidationResponse(bare, localhostAllowedOrigins());
+  if (foreign !== undefined) return await refuse(foreign);
+  if (new URL(bare.url).pathname !== path) {
+    return await refuse(refusal(404, `MCP is served at ${path}.`));
   }
   const token = tokenOf(incoming.headers.authorization);
-  if (token === null) return await answer(response, unauthorized());
+  if (token === null) return await refuse(unauthorized());
+  const body = await bodyOf(incoming, bodyBytesMax);
+  if (body === "too-large") {
+    return await refuse(refusal(413, `A request may have ${bodyBytesMax} bytes.`));
+  }
   const authInfo = { token, clientId: "", scopes: [] };
-  await answer(response, await handler.fetch(request, { authInfo }));
+  await answer(response, await handler.fetch(toRequest(incoming, response, body), { authInfo }));
 }
 
 function tokenOf(header: string | undefined): string | null {

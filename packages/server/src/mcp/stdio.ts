@@ -29,17 +29,24 @@ export async function serveOverStdio(options: StdioOptions): Promise<void> {
   const transport = new StdioServerTransport(process.stdin, process.stdout, {
     maxBufferSize: messageBytesMax,
   });
-  const ended = new Promise<null>((resolve) => {
-    for (const event of ["end", "close"]) process.stdin.once(event, () => resolve(null));
-    process.stdout.once("error", () => resolve(null));
-  });
   const handle = serveStdio(() => createMcpServer({ version, caller, report }), {
     transport,
     onerror: report,
     maxSubscriptions: 16,
   });
-  const because = await Promise.race([ended, stopped]);
+  const because = await Promise.race([closed(transport), stopped]);
   if (because !== null) await caller.stop(because);
   kept.stop();
   await handle.close();
+}
+
+/** By the host, or by us because what it sends is none of the protocol's. */
+function closed(transport: StdioServerTransport): Promise<null> {
+  return new Promise((resolve) => {
+    const { onclose } = transport;
+    transport.onclose = () => {
+      onclose?.();
+      resolve(null);
+    };
+  });
 }

@@ -3,8 +3,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
-/** Its `signal` aborts when the client goes away before it was answered. */
-export function toRequest(incoming: IncomingMessage, response: ServerResponse): Request {
+/** `signal` aborts when the client goes away before it was answered. */
+export function toRequest(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer<ArrayBuffer> | null = null,
+): Request {
   const leaving = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) leaving.abort();
@@ -13,11 +17,35 @@ export function toRequest(incoming: IncomingMessage, response: ServerResponse): 
   for (const [name, value] of Object.entries(incoming.headers)) {
     for (const each of Array.isArray(value) ? value : [value ?? ""]) headers.append(name, each);
   }
-  const method = incoming.method ?? "GET";
-  const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(new URL(incoming.url ?? "/", "http://127.0.0.1"), {
-    ...{ method, headers, signal: leaving.signal },
-    ...(hasBody ? { body: Readable.toWeb(incoming) as ReadableStream, duplex: "half" } : {}),
+    ...{ method: incoming.method ?? "GET", headers, signal: leaving.signal },
+    ...(body === null ? {} : { body }),
+  });
+}
+
+/**
+ * The whole body; `too-large` beyond `bytesMax`. What is too large is still taken off the wire, so that the
+ * client comes to read the refusal; the server's own time limit ends who never stops.
+ */
+export async function bodyOf(
+  incoming: IncomingMessage,
+  bytesMax: number,
+): Promise<Buffer<ArrayBuffer> | "too-large" | null> {
+  if (incoming.method === "GET" || incoming.method === "HEAD") return null;
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= bytesMax) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      resolve("too-large");
+    });
+    incoming.once("end", () => resolve(Buffer.concat(chunks)));
+    incoming.once("error", reject);
   });
 }
 

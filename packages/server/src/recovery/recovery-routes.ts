@@ -1,65 +1,46 @@
 import type { Incident } from "@lastgood/sdk";
 import { z } from "zod";
-import type { Configuration } from "../config/config.ts";
-import { parseMoment } from "../duration.ts";
 import { Fault } from "../fault.ts";
 import { type Actor, nameOf } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
-import { audit } from "../http/audit.ts";
-import type { ChangeId, IncidentId, RecoveryId } from "../ids.ts";
-import type { Change } from "../ledger/change.ts";
+import { audit, createDenials } from "../http/audit.ts";
+import type { IncidentId, RecoveryId } from "../ids.ts";
 import { findChanges } from "../ledger/ledger-store.ts";
 import { recordEvent } from "../ledger/timeline.ts";
-import type { Db } from "../store/database.ts";
-import type { World } from "../world.ts";
-import { requireMayAct, requireMayPlan } from "./agent-rights.ts";
+import { requireMayAct } from "./agent-rights.ts";
+import { planBody, readWish, type WishDeps } from "./plan-request.ts";
 import type { RecoveryRoom } from "./recoveries.ts";
 import type { Recovery } from "./recovery.ts";
 import { recoverySchema, toApi } from "./recovery-schema.ts";
 import { automaticRuns, listRecoveries, requireRecovery } from "./recovery-store.ts";
-import { type IncidentAbout, type UndoRequest, undoOf } from "./undo-request.ts";
 
 const id = z.string().min(1).max(100);
-const word = z.string().min(1).max(200);
 const params = z.strictObject({ id });
 const digest = z.strictObject({ digest: z.string().regex(/^[0-9a-f]{64}$/, "64 hex digits") });
-const planBody = z
-  .strictObject({
-    incident: id.optional(),
-    changes: z.array(z.uuid()).min(1).max(500).optional(),
-    task: word.optional(),
-    agent: word.optional(),
-    since: z.string().max(40).optional(),
-    because: z.string().min(1).max(2_000).optional(),
-    contain: z.boolean().optional(),
-  })
-  .refine(
-    (body) => namesChanges(body) || (body.incident !== undefined && body.since === undefined),
-    "name changes, a task, or an agent with since",
-  );
-
-function namesChanges({ changes, task, agent, since }: Partial<UndoRequest>): boolean {
-  return (
-    changes !== undefined || task !== undefined || (agent !== undefined && since !== undefined)
-  );
-}
-
-export interface RecoveryRoutesDeps {
-  readonly db: Db;
-  readonly world: World;
-  readonly configuration: Configuration;
+export interface RecoveryRoutesDeps extends WishDeps {
   readonly room: RecoveryRoom;
-  /** `not_found`. */
-  incidentOf(id: IncidentId): Promise<Incident>;
 }
 
 export function recoveryRoutes(app: App, deps: RecoveryRoutesDeps): void {
-  const { db, world, configuration, room } = deps;
+  const { db, world, room } = deps;
+  const deny = createDenials(db, world);
   const tags = ["recovery"];
   const response = { 200: recoverySchema };
   const show = async (found: RecoveryId) => toApi(await requireRecovery(db, found));
   const record = (actor: Actor, action: string, target: string, because = "") =>
     audit(db, { at: world.now(), actor: nameOf(actor), action, target, outcome: "done", because });
+  /** What an agent tried beyond its rights is in the audit as well. */
+  const allowed = async (actor: Actor, act: "run" | "approve", recovery: Recovery) => {
+    try {
+      await requireMay(deps, actor, act, recovery);
+    } catch (error) {
+      if (error instanceof Fault) {
+        const denied = { actor: nameOf(actor), action: `recovery.${act}`, target: recovery.id };
+        await deny({ ...denied, because: error.message });
+      }
+      throw error;
+    }
+  };
 
   app.get(
     "/v1/recoveries",
@@ -103,13 +84,7 @@ export function recoveryRoutes(app: App, deps: RecoveryRoutesDeps): void {
       },
     },
     async ({ actor, body }) => {
-      const incident = await incidentFor(deps, actor, body);
-      const changes = await wanted(db, world, withDecision(body, incident));
-      if (actor.role === "agent") {
-        requireMayPlan(configuration.current(), actor.agent, changes);
-      }
-      const undo = undoOf(changes, body, incident === null ? null : aboutOf(incident));
-      if (undo instanceof Fault) throw undo;
+      const undo = await readWish(deps, actor, body);
       const planned = await room.plan(undo, nameOf(actor), { automatic: actor.role === "agent" });
       await tellPlanned(deps, planned);
       return toApi(planned);
@@ -124,7 +99,7 @@ export function recoveryRoutes(app: App, deps: RecoveryRoutesDeps): void {
     },
     async ({ actor, params: { id: named }, body }) => {
       const recovery = await requireRecovery(db, named as RecoveryId);
-      await requireMay(deps, actor, "run", recovery);
+      await allowed(actor, "run", recovery);
       await room.run(recovery.id, body.digest, nameOf(actor));
       await record(actor, "recovery.run", recovery.id, body.digest);
       return await show(recovery.id);
@@ -138,7 +113,7 @@ export function recoveryRoutes(app: App, deps: RecoveryRoutesDeps): void {
       schema: { tags, summary: "Let this very plan run", params, body: digest, response },
     },
     async ({ actor, params: { id: named }, body }) => {
-      await requireMay(deps, actor, "approve", await requireRecovery(db, named as RecoveryId));
+      await allowed(actor, "approve", await requireRecovery(db, named as RecoveryId));
       await room.approve(named as RecoveryId, body.digest, nameOf(actor));
       await record(actor, "recovery.approve", named, body.digest);
       return await show(named as RecoveryId);
@@ -180,74 +155,6 @@ export function recoveryRoutes(app: App, deps: RecoveryRoutesDeps): void {
     async ({ actor, params: { id: named } }) =>
       toApi(await room.planUndoOf(named as RecoveryId, nameOf(actor))),
   );
-}
-
-const changesMax = 500;
-
-async function wanted(db: Db, world: World, body: UndoRequest): Promise<readonly Change[]> {
-  const changes = await findChanges(db, {
-    ...(body.changes === undefined ? {} : { ids: body.changes as ChangeId[] }),
-    ...(body.task === undefined ? {} : { task: body.task }),
-    ...(body.agent === undefined ? {} : { agent: body.agent }),
-    ...(body.since === undefined ? {} : { since: parseMoment(body.since, world.now(), "since") }),
-    limit: changesMax + 1,
-  });
-  const missing = (body.changes ?? []).filter(
-    (each) => !changes.some((found) => found.id === each),
-  );
-  if (missing.length > 0) {
-    throw new Fault(
-      "not_found",
-      `There is no change ${missing[0]}: list them with \`lastgood changes\`.`,
-    );
-  }
-  if (changes.length > changesMax) {
-    throw new Fault(
-      "too_large",
-      `More than ${changesMax} changes fit: narrow the window with --since.`,
-    );
-  }
-  return changes;
-}
-
-/** The incident that the plan is for: an open one, and for an agent none that only a person can end. */
-async function incidentFor(
-  { incidentOf }: RecoveryRoutesDeps,
-  actor: Actor,
-  { incident: named }: UndoRequest,
-): Promise<Incident | null> {
-  if (named === undefined) return null;
-  const incident = await incidentOf(named as IncidentId);
-  if (incident.state === "closed") {
-    throw new Fault(
-      "state_forbids",
-      `Incident ${incident.id} is closed: plan without it, by changes, task or agent.`,
-    );
-  }
-  if (actor.role === "agent" && (incident.kind === "contradiction" || incident.kind === "storm")) {
-    throw new Fault(
-      "approval_needed",
-      `Incident ${incident.id} is a ${incident.kind}, which is always a person's: leave it to whoever was called.`,
-    );
-  }
-  return incident;
-}
-
-/** Where only the incident is named, what it was decided to come from. */
-function withDecision(body: UndoRequest, incident: Incident | null): UndoRequest {
-  if (incident === null || namesChanges(body)) return body;
-  const changes = incident.decision?.changes ?? [];
-  if (changes.length > 0) return { ...body, changes };
-  throw new Fault(
-    "bad_input",
-    `Incident ${incident.id} is ${incident.state}, and no change was decided on: name the changes (its suspects: \`lastgood incident show ${incident.id}\`).`,
-    { context: { path: "body/changes" } },
-  );
-}
-
-function aboutOf({ id: named, title, onset, symptoms }: Incident): IncidentAbout {
-  const services = [...new Set(symptoms.map(({ service }) => service))];
-  return { id: named as IncidentId, title, onset: new Date(onset), services };
 }
 
 async function tellPlanned(

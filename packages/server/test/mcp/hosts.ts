@@ -53,7 +53,12 @@ export const lastgood = [
 
 /** Where a host finds the server: a command to start, or an address with a token. */
 export type Where =
-  | { readonly url: string; readonly token: string; readonly folder?: string }
+  | {
+      readonly url: string;
+      readonly token: string;
+      readonly folder?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    }
   | { readonly mcpUrl: string; readonly token: string };
 
 const identity = { name: "test-host", version: "1.0.0" };
@@ -66,7 +71,12 @@ function commandOf(where: Extract<Where, { url: string }>) {
   return {
     command: process.execPath,
     args: [...lastgood, "mcp"],
-    env: { PATH: process.env.PATH ?? "", LASTGOOD_URL: where.url, LASTGOOD_TOKEN: where.token },
+    env: {
+      PATH: process.env.PATH ?? "",
+      LASTGOOD_URL: where.url,
+      LASTGOOD_TOKEN: where.token,
+      ...where.env,
+    },
     ...(where.folder === undefined ? {} : { cwd: where.folder }),
     stderr: "inherit" as const,
   };

@@ -48,6 +48,7 @@ export async function startBrokenPage(config: object = {}): Promise<BrokenPage> 
   });
   const { client } = server;
   const document = async () => (await client.getDocument("pages", "front")).body;
+  await client.putDocument("pages", "front", { body: healthy, agent: "backend" });
   read = document;
   // They work: the all-clear waits until nobody has messages waiting.
   const stopping = new AbortController();
@@ -59,7 +60,6 @@ export async function startBrokenPage(config: object = {}): Promise<BrokenPage> 
     server,
     document,
     async breakIt() {
-      await client.putDocument("pages", "front", { body: healthy, agent: "backend" });
       await until("samples of the healthy page", async () => {
         const { rule } = await client.rule(`${service}.health`);
         return rule.samples >= 40 ? true : null;

@@ -94,6 +94,11 @@ test("a responder gets an incident in its inbox, lets its plan run, and is named
     audits.map(({ action, target }) => [action, target]),
     [["recovery.approve", id]],
   );
+  const denied = await client.audits({ actor: "timid", outcome: "denied" });
+  assert.deepEqual(
+    denied.audits.map(({ action, target }) => [action, target]),
+    [["recovery.approve", id]],
+  );
   const rest: string[] = [];
   while (!rest.includes("incident.all-clear")) rest.push((await next(responder, "responder")).type);
   assert.deepEqual(rest, ["incident.contained", "incident.all-clear"]);
