@@ -58,7 +58,12 @@ export async function serveOverHttp({
       const caller = createStatelessCaller({ url, token: authInfo?.token ?? "" }, memory);
       return createMcpServer({ version, caller, report });
     },
-    { onerror: report, maxRequestBodySize: bodyBytesMax, maxSubscriptions: streamsMax },
+    {
+      // What a client did wrong is worth a line, and no more.
+      onerror: ({ message }) => report(message),
+      maxRequestBodySize: bodyBytesMax,
+      maxSubscriptions: streamsMax,
+    },
   );
   let atOnce = 0;
   const server = createServer((request, response) => {

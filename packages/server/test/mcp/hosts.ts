@@ -58,6 +58,8 @@ export type Where =
       readonly token: string;
       readonly folder?: string;
       readonly env?: Readonly<Record<string, string>>;
+      /** Instead of the command of this checkout. */
+      readonly command?: readonly string[];
     }
   | { readonly mcpUrl: string; readonly token: string };
 
@@ -68,9 +70,9 @@ export async function connectHost(generation: Generation, where: Where): Promise
 }
 
 function commandOf(where: Extract<Where, { url: string }>) {
+  const [command = "", ...args] = where.command ?? [process.execPath, ...lastgood, "mcp"];
   return {
-    command: process.execPath,
-    args: [...lastgood, "mcp"],
+    ...{ command, args },
     env: {
       PATH: process.env.PATH ?? "",
       LASTGOOD_URL: where.url,

@@ -82,3 +82,28 @@ test("what was settled is not renewed, nor what the server no longer lets it hav
     kept.stop();
   }
 });
+
+test("content that was too large to travel is named, not poured into a model's context", async () => {
+  await using server = await startServer(config);
+  const agent = await server.clientAs("agent", "marketing");
+  const mcp = await serveOverHttp({
+    ...{ url: server.lastgood.url, port: 0, version: "test" },
+    report: console.error,
+  });
+  try {
+    const token = await server.tokenAs("agent", "marketing");
+    await using host = await connectHost("v2", { mcpUrl: mcp.url, token });
+    const { session } = await host.ok("session_start");
+    const payload = "x".repeat(1_200_000);
+    await agent.publishMessage({ agent: "marketing", payload, offload: true });
+    const { message } = (await host.ok("inbox_next", { wait_seconds: 10, session })) as {
+      message: { payload: { claimCheck: { collection: string; parts: string[]; bytes: number } } };
+    };
+    const { collection, parts, bytes } = message.payload.claimCheck;
+    assert.ok(bytes > 1_200_000);
+    const part = await host.ok("state_get", { collection, id: parts[0], session });
+    assert.ok("text" in (part.body as object));
+  } finally {
+    await mcp.stop();
+  }
+});

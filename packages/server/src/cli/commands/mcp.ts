@@ -23,7 +23,7 @@ export function mcpCommands(program: Command): void {
       "Gives an agent its session, brief, messages, tasks, checkpoints, documents and effects as MCP tools,\n" +
         "and responders what they need in an incident. Over the standard streams, as hosts start it:\n\n" +
         "  lastgood token create --role agent --name backend --agent backend\n" +
-        "  claude mcp add lastgood --env LASTGOOD_TOKEN=... -- npx lastgood mcp\n\n" +
+        "  claude mcp add --transport stdio --env LASTGOOD_TOKEN=... lastgood -- npx lastgood mcp\n\n" +
         "or for hosts that connect, each with its own token as bearer:\n\n" +
         "  lastgood mcp --http --port 7441\n\n" +
         "It takes the token from --token or LASTGOOD_TOKEN, and never this machine's own admin token. When the\n" +

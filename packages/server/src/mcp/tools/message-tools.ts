@@ -1,4 +1,4 @@
-import { payloadOf } from "@lastgood/sdk";
+import { type Client, type MessageDelivery, payloadOf } from "@lastgood/sdk";
 import { z } from "zod";
 import { adds, addsOnce, type Tool, tool } from "../tool.ts";
 import { because, json, session } from "./arguments.ts";
@@ -32,7 +32,9 @@ const next = tool({
         subject: z.string(),
         sender: z.string().nullable(),
         publishedAt: z.string(),
-        payload: z.unknown(),
+        payload: z
+          .unknown()
+          .describe("Above 256 kB only a claimCheck: its parts are documents, read by state_get."),
         deliveries: z.number(),
         maxDeliver: z.number(),
         deadline: z.string(),
@@ -48,10 +50,27 @@ const next = tool({
     const { messages } = await client.fetchInbox(agent, asked, signal);
     const [message] = messages;
     if (message === undefined) return { message: null };
+    const payload = await contentOf(client, message);
     caller.took(mine, message);
-    return { message: { ...message, payload: await payloadOf(client, message) } };
+    return { message: { ...message, payload } };
   },
 });
+
+const contentBytesMax = 262_144;
+
+/** What lies in state is read, unless a model could not hold it. A message without its content goes back. */
+async function contentOf(client: Client, message: MessageDelivery): Promise<unknown> {
+  const { token, payload } = message;
+  const check = payload as { readonly claimCheck?: { readonly bytes: number } } | null;
+  if ((check?.claimCheck?.bytes ?? 0) > contentBytesMax) return payload;
+  try {
+    return await payloadOf(client, message);
+  } catch (error) {
+    const because = error instanceof Error ? error.message : String(error);
+    await client.nakMessage(token, { reason: `its content could not be read: ${because}` });
+    throw error;
+  }
+}
 
 const ack = tool({
   name: "message_ack",
