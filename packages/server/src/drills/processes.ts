@@ -103,7 +103,7 @@ export async function endProcess(child: ChildProcess): Promise<void> {
 }
 
 /** The caller's own Lastgood settings must not leak into the world. */
-function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !/^(LASTGOOD_|DATABASE_URL$)/.test(name)),
   );

@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openDatabase } from "../../store/database.ts";
 import type { Proof } from "../drill.ts";
-import { git } from "./work-tree.ts";
+import { git } from "../run-git.ts";
 import type { SeptemberWorld } from "./world.ts";
 
 const probes = 20;
@@ -57,24 +57,6 @@ export async function publishedPosts(
   } finally {
     await database.end();
   }
-}
-
-export interface JournalLine {
-  readonly at: string;
-  readonly event: string;
-  readonly message?: string;
-  readonly effect?: string;
-}
-
-export async function readJournal(
-  { folder }: SeptemberWorld,
-  agent: string,
-): Promise<readonly JournalLine[]> {
-  const text = await readFile(join(folder, "agents", `${agent}.ndjson`), "utf8").catch(() => "");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as JournalLine);
 }
 
 /** One look at the front page by somebody who uses it. */

@@ -3,14 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Incident, PostMortem } from "@lastgood/sdk";
 import type { DrillReport, Proof } from "../drill.ts";
+import { readJournal } from "../journal.ts";
 import type { Played } from "./played.ts";
-import {
-  publishedPosts,
-  readBranch,
-  readJournal,
-  servedRevision,
-  visitsBetween,
-} from "./reading.ts";
+import { publishedPosts, readBranch, servedRevision, visitsBetween } from "./reading.ts";
 
 export async function reportOf(played: Played): Promise<DrillReport> {
   const { story, world, client, incident, commits, messages, timeline, settings } = played;
@@ -69,7 +64,7 @@ export async function reportOf(played: Played): Promise<DrillReport> {
 
 async function handledMessages(played: Played) {
   const { world, story, messages } = played;
-  const journal = await readJournal(world, "marketing");
+  const journal = await readJournal(world.folder, "marketing");
   const count = (event: string, message: string) =>
     journal.filter((line) => line.event === event && line.message === message).length;
   const slugs = story.posts.map((post) => post.slug);

@@ -11,7 +11,8 @@ import { loadConfig } from "../../config/load.ts";
 import { settingsNotDefault } from "../../config/settings-not-default.ts";
 import { openDatabase } from "../../store/database.ts";
 import { startEmbedded } from "../../store/embedded.ts";
-import type { Drill, DrillEvent, DrillOptions, DrillReport } from "../drill.ts";
+import type { Drill, DrillOptions, DrillReport } from "../drill.ts";
+import { type Narrator, narrator } from "../narrator.ts";
 import { runCommand, type ServerProcess, startServer } from "../processes.ts";
 import { until } from "../until.ts";
 import { type Cast, startCast } from "./cast.ts";
@@ -242,20 +243,4 @@ async function serve(
     if (keep !== null) await cp(join(home, "server.log"), join(folder, "server.log"));
   });
   return server;
-}
-
-interface Narrator {
-  (actor: string, event: string, at?: string): void;
-  readonly timeline: readonly DrillEvent[];
-}
-
-function narrator({ told }: DrillOptions): Narrator {
-  const timeline: DrillEvent[] = [];
-  const began = Date.now();
-  const say = (actor: string, event: string, at = new Date().toISOString()) => {
-    const line = { at, elapsedMs: new Date(at).getTime() - began, actor, event };
-    timeline.push(line);
-    told(line);
-  };
-  return Object.assign(say, { timeline });
 }

@@ -15,8 +15,8 @@ import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
 import { freePort } from "../../free-port.ts";
 import { openDatabase } from "../../store/database.ts";
+import { git } from "../run-git.ts";
 import { codingAgents } from "./story.ts";
-import { git } from "./work-tree.ts";
 
 export interface SeptemberWorld {
   readonly folder: string;

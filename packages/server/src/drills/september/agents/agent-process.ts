@@ -1,9 +1,7 @@
 /** What the world's agents share: each is a process of its own, told what to do by its parent. */
-import { appendFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Client, consume, createClient, Fault } from "@lastgood/sdk";
-
+import { type Journal, openJournal } from "../../journal.ts";
 import type { Variant } from "../story.ts";
 
 /** What an agent gets from whoever starts it, in LASTGOOD_DRILL_AGENT as JSON. */
@@ -20,19 +18,15 @@ export interface AgentBriefing {
 export interface AgentProcess {
   readonly briefing: AgentBriefing;
   readonly client: Client;
-  /** Writes to `agents/<name>.ndjson`, at once: what is not on disk did not happen. */
-  journal(event: string, what: Readonly<Record<string, unknown>>): void;
+  readonly journal: Journal;
 }
 
 export function startAgent(): AgentProcess {
   const briefing = JSON.parse(process.env.LASTGOOD_DRILL_AGENT ?? "{}") as AgentBriefing;
-  const file = join(briefing.folder, "agents", `${briefing.name}.ndjson`);
   return {
     briefing,
     client: createClient({ url: briefing.url, token: briefing.token }),
-    journal(event, what) {
-      appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), event, ...what })}\n`);
-    },
+    journal: openJournal(briefing.folder, briefing.name),
   };
 }
 
@@ -42,7 +36,7 @@ const containedLookMs = 250;
 export async function hearWhatIsTold(
   client: Client,
   agent: string,
-  journal: AgentProcess["journal"],
+  journal: Journal,
 ): Promise<never> {
   for (;;) {
     try {

@@ -1,7 +1,8 @@
 /** Commits and pushes one act of the story each time that it is told to. */
 import { join } from "node:path";
+import { git } from "../../run-git.ts";
 import { tellStory } from "../story.ts";
-import { git, readFiles, writeFiles } from "../work-tree.ts";
+import { readFiles, writeFiles } from "../work-tree.ts";
 import { hearWhatIsTold, startAgent } from "./agent-process.ts";
 
 export interface PushOrder {
