@@ -1,9 +1,10 @@
 import { Fault } from "../fault.ts";
 import type { Drill } from "./drill.ts";
+import { eviction } from "./eviction/eviction.ts";
 import { september } from "./september/september.ts";
 
 /** Every drill there is. */
-export const drills: readonly Drill[] = [september];
+export const drills: readonly Drill[] = [september, eviction];
 
 /** `not_found` names those that there are. */
 export function requireDrill(name: string): Drill {
