@@ -1,8 +1,7 @@
 /** The work tree that a program is started in: found, saved while it changes, and read for the brief. */
-import { lstatSync, realpathSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { type Client, Fault, type WorkTreePlace, type WorkTreeReport } from "@lastgood/sdk";
 import { ownHost } from "../own-host.ts";
+import { workTreeAround } from "../work-trees/find-work-tree.ts";
 import { readWorkTree } from "../work-trees/read-work-tree.ts";
 import { type SavingEvent, startSaving } from "../work-trees/start-saving.ts";
 import { rest } from "./beating.ts";
@@ -33,7 +32,7 @@ export function findOwnWorkTree(
   home: string,
   told: (event: RunEvent) => void,
 ): OwnWorkTree | null {
-  const path = topOf(realpathSync(folder));
+  const path = workTreeAround(folder);
   if (path === null) return null;
   const trouble = (what: string, error: unknown) =>
     told({ event: "trouble", what, because: error instanceof Error ? error.message : `${error}` });
@@ -89,11 +88,4 @@ function isTrouble(event: SavingEvent): event is Extract<SavingEvent, { kind: "f
 
 function pastOf(doing: "save" | "send"): string {
   return doing === "save" ? "saved" : "sent";
-}
-
-function topOf(folder: string): string | null {
-  for (let at = folder; ; at = dirname(at)) {
-    if (lstatSync(join(at, ".git"), { throwIfNoEntry: false }) !== undefined) return at;
-    if (dirname(at) === at) return null;
-  }
 }

@@ -1,28 +1,10 @@
-import { CommanderError } from "commander";
-import { Fault } from "../fault.ts";
-import { createProgram } from "./program.ts";
-import { reportFailure } from "./terminal.ts";
+const [group, name, ...args] = process.argv.slice(2);
 
-const usageExit = 2;
-
-async function main(): Promise<void> {
-  const json = process.argv.includes("--json");
-  try {
-    await createProgram().parseAsync();
-  } catch (error) {
-    if (error instanceof CommanderError) {
-      process.exitCode = error.exitCode === 0 ? 0 : usageExit;
-      if (json && error.exitCode !== 0) reportFailure(usageFault(error), json);
-      return;
-    }
-    process.exitCode = reportFailure(error, json);
-  }
+if (group === "hooks" && name === "run") {
+  // An agent waits for it at every event: it starts sooner without all other commands.
+  const { runHookCommand } = await import("./commands/run-hook.ts");
+  await runHookCommand(args);
+} else {
+  const { runTypedCommand } = await import("./typed-command.ts");
+  await runTypedCommand();
 }
-
-/** What was typed is no command; for people, commander has said so already. */
-function usageFault({ code, message }: CommanderError): Fault {
-  const what = code === "commander.help" ? "A command is missing" : message.replace(/^error: /, "");
-  return new Fault("bad_input", `${what}. Run with --help to see what it takes.`);
-}
-
-await main();

@@ -12,6 +12,7 @@ import { doctorCommands } from "./commands/doctor.ts";
 import { drillCommands } from "./commands/drill.ts";
 import { effectsCommands } from "./commands/effects.ts";
 import { fleetCommands } from "./commands/fleet.ts";
+import { hooksCommands } from "./commands/hooks.ts";
 import { incidentCommands } from "./commands/incidents.ts";
 import { initCommands } from "./commands/init.ts";
 import { ledgerCommands } from "./commands/ledger.ts";
@@ -55,6 +56,7 @@ export function createProgram(): Command {
   program.commandsGroup("Who works:");
   fleetCommands(program);
   agentRunCommands(program);
+  hooksCommands(program);
   program.commandsGroup("What agents work with:");
   codeCommands(program);
   stateCommands(program);
