@@ -1,8 +1,8 @@
 /** Saves what the session finds, hands the program what it must know, and starts it. */
 import { Fault, type OpenedSession } from "@lastgood/sdk";
-import type { Run } from "./one-run.ts";
 import type { Saving } from "./own-work-tree.ts";
 import { type Program, startProgram } from "./program.ts";
+import type { Run } from "./run-options.ts";
 
 export interface Begun {
   readonly program: Program;

@@ -1,5 +1,5 @@
 /** One run of the program in one session, from its start to what comes after it. */
-import type { Client, OpenedSession, Session, SessionEnd } from "@lastgood/sdk";
+import type { OpenedSession, Session, SessionEnd } from "@lastgood/sdk";
 import {
   type Ended,
   endedItself,
@@ -11,18 +11,7 @@ import {
 import { beatUntilOver, rest } from "./beating.ts";
 import { begin } from "./begin.ts";
 import type { Program } from "./program.ts";
-import type { RunAgentOptions } from "./run-agent.ts";
-import type { RunRecords } from "./run-records.ts";
-import type { ServerSide } from "./server-side.ts";
-import type { StopSignals } from "./stop-signals.ts";
-
-export interface Run extends RunAgentOptions {
-  readonly client: Client;
-  readonly records: RunRecords;
-  readonly signals: StopSignals;
-  readonly server: ServerSide;
-  readonly token: { readonly secret: string; readonly id: string | null };
-}
+import type { Run } from "./run-options.ts";
 
 const untoldMsMax = 60_000;
 const leftGraceMs = 1_000;

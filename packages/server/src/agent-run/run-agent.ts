@@ -8,37 +8,16 @@
  *       or a person must look. One that hung or whose lease ended is a crash, and is restarted like one.
  *   W4. A server that is away stops no program; only a start needs it.
  */
-import { type Connection, createClient, Fault, type OpenedSession } from "@lastgood/sdk";
+import { createClient, Fault, type OpenedSession } from "@lastgood/sdk";
 import { ownHost } from "../own-host.ts";
 import { identify } from "../process-group.ts";
-import type { Restarting } from "./agent-run.ts";
 import { type AgentToken, agentToken } from "./agent-token.ts";
 import { rest } from "./beating.ts";
 import { runOnce } from "./one-run.ts";
-import type { OwnWorkTree } from "./own-work-tree.ts";
-import type { RunEvent } from "./run-events.ts";
+import type { RunAgentOptions } from "./run-options.ts";
 import { openRunRecords } from "./run-records.ts";
 import { createServerSide, type ServerSide } from "./server-side.ts";
 import { listenToSignals } from "./stop-signals.ts";
-
-export interface RunAgentOptions {
-  readonly connection: Connection;
-  readonly agent: string;
-  /** Claimed for every session, where one is named. */
-  readonly task: string | null;
-  readonly command: readonly string[];
-  readonly leaseMs: number;
-  readonly restarting: Restarting;
-  /** What a SIGTERM to us means for the session. */
-  readonly onTerm: "stopped" | "evicted";
-  /** How long the program may take to end when it is told to. */
-  readonly graceMs: number;
-  /** Where this machine keeps what must not be forgotten. */
-  readonly home: string;
-  /** Saved while it changes; null where there is none. */
-  readonly workTree: OwnWorkTree | null;
-  told(event: RunEvent): void;
-}
 
 const parkedExit = 7;
 

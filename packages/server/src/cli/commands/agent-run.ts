@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type RestartPolicy, restartPolicies } from "../../agent-run/agent-run.ts";
-import type { RunAgentOptions } from "../../agent-run/run-agent.ts";
 import { type RunEvent, sayRunEvent } from "../../agent-run/run-events.ts";
+import type { RunAgentOptions } from "../../agent-run/run-options.ts";
 import { parseDuration } from "../../duration.ts";
 import { Fault, faults } from "../../fault.ts";
 import type { GlobalOptions } from "../command.ts";
