@@ -56,4 +56,13 @@ export function fenceSessions(app: App, { db, world, heartbeats }: FenceDeps): v
       if (!raw.writableFinished) heartbeats.lost(id);
     });
   });
+  // It ended while it was calling, and hears so now: whoever is there to hear it has not crashed.
+  app.addHook("onError", async ({ session, raw }, _, error) => {
+    if (session === null || raw.socket.destroyed || !isFenced(error, session)) return;
+    await heardAfterEnd(db, session, world.now());
+  });
+}
+
+function isFenced(error: unknown, session: string): boolean {
+  return error instanceof Fault && error.code === "fenced" && error.context.session === session;
 }

@@ -1,4 +1,5 @@
 /** The SQL of sessions and their agents. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { ExitReason } from "@lastgood/sdk";
 import type { Json, Query, Tx } from "../store/database.ts";
 import type { Session } from "./session.ts";
@@ -109,7 +110,7 @@ export interface Ending {
  * when it was heard of after `ending.unheardSince`.
  */
 export async function markEnded(tx: Tx, id: string, ending: Ending): Promise<boolean> {
-  await tx`select from sessions where id = ${id} for update`;
+  await lockUnwritten(tx, id);
   const ended = await tx`
     update sessions set ended_at = ${ending.at}, exit_reason = ${ending.reason},
       detail = ${ending.detail}, detected_at = ${ending.detectedAt}, fenced_by = ${ending.fencedBy}
@@ -117,6 +118,23 @@ export async function markEnded(tx: Tx, id: string, ending: Ending): Promise<boo
       ${ending.unheardSince === undefined ? tx`` : tx`and heard_at <= ${ending.unheardSince}`}
     returning 1`;
   return ended.length > 0;
+}
+
+const writtenMsMax = 5_000;
+const writtenLookMs = 2;
+
+/**
+ * Whoever writes in the session's name holds its row weakly, and may count in it before he is done. One who stood
+ * in the queue for the row meanwhile would keep him from it, and each would wait for the other: so this one looks
+ * again and again instead, and stands in the queue only where it never comes free.
+ */
+async function lockUnwritten(tx: Tx, id: string): Promise<void> {
+  for (const ends = performance.now() + writtenMsMax; performance.now() < ends; ) {
+    const locked = await tx`select from sessions where id = ${id} for update skip locked`;
+    if (locked.length > 0) return;
+    await pause(writtenLookMs);
+  }
+  await tx`select from sessions where id = ${id} for update`;
 }
 
 /** When the agent's sessions died, the latest first, since it was last released. */

@@ -6,6 +6,7 @@ import { createClient, Fault, type OpenedSession } from "@lastgood/sdk";
 import { attend, silentSince } from "../../src/fleet/session-store.ts";
 import { ownHost } from "../../src/own-host.ts";
 import { identify } from "../../src/process-group.ts";
+import { countInSession, requireLiving } from "../../src/store/living-session.ts";
 import { startDatabase } from "../support/database.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -175,6 +176,53 @@ test("a fenced session that is never heard again had crashed; one that is heard 
   });
   const other = await sessionOf(server, speaks.record.session_id);
   assert.equal(other.record.exit_reason, "fenced");
+});
+
+test("whoever is told by a call under way that it is fenced had not crashed", async () => {
+  await using server = await startServer(config);
+  const marketing = await server.clientAs("agent", "marketing");
+  const backend = await server.clientAs("agent", "backend");
+  const waits = await marketing.openSession({ leaseMs: 1_000 });
+  const silent = await backend.openSession({ leaseMs: 1_000 });
+  const session = waits.record.session_id;
+  const before = (await sessionOf(server, session)).lastHeardAt;
+  const zombie = await clientIn(server, waits);
+  const fetching = zombie.fetchInbox("marketing", { session, waitMs: 20_000 });
+  await until("the call to have come", async () =>
+    (await sessionOf(server, session)).lastHeardAt > before ? true : null,
+  );
+  await marketing.openSession({ leaseMs: 600_000 });
+  await backend.openSession({ leaseMs: 600_000 });
+  await marketing.publishMessage({ agent: "marketing", payload: "for the next one" });
+  await assert.rejects(fetching, fencedFault);
+  await until("the other to be buried", async () => {
+    const { record } = await sessionOf(server, silent.record.session_id);
+    return record.exit_reason === "crashed" ? true : null;
+  });
+  assert.equal((await sessionOf(server, session)).record.exit_reason, "fenced");
+});
+
+test("an end waits for whoever writes in the session's name, and keeps him from nothing", async () => {
+  await using server = await startServer(config);
+  const marketing = await server.clientAs("agent", "marketing");
+  const { session_id: session } = (await marketing.openSession({})).record;
+  const { db } = server.lastgood;
+  let ending: Promise<unknown> | null = null;
+  await db.begin(async (tx) => {
+    await requireLiving(tx, session);
+    ending = marketing.endSession(session, { reason: "completed" });
+    await until("the end to wait", async () => {
+      const [at] = await db`
+        select from pg_stat_activity where query like '%from sessions where id%for update%'
+          and datname = current_database() and pid <> pg_backend_pid()`;
+      return at === undefined ? null : true;
+    });
+    await countInSession(tx, session, new Date(), { messages: 1 });
+  });
+  await ending;
+  const { record } = await sessionOf(server, session);
+  assert.equal(record.exit_reason, "completed");
+  assert.equal(record.messages_processed, 1);
 });
 
 test("three deaths within a minute park the agent and call a person once, until it is released", async () => {
