@@ -1,4 +1,5 @@
 /** MCP over the standard streams of this process: one connection, one agent. */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Connection } from "@lastgood/sdk";
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { createHoldingCaller } from "./holding-caller.ts";
@@ -17,6 +18,7 @@ export interface StdioOptions {
 
 /** A message of 1 MiB with what surrounds it, and more than any tool takes. */
 const messageBytesMax = 4 * 1_048_576;
+const closeMsMax = 1_000;
 
 /**
  * Serves until the host closes the connection, or this process is told to stop. Only the latter ends the
@@ -37,7 +39,8 @@ export async function serveOverStdio(options: StdioOptions): Promise<void> {
   const because = await Promise.race([closed(transport), stopped]);
   if (because !== null) await caller.stop(because);
   kept.stop();
-  await handle.close();
+  // Nobody is left to be answered: what does not end by itself is not waited for.
+  await Promise.race([handle.close(), pause(closeMsMax)]);
 }
 
 /** By the host, or by us because what it sends is none of the protocol's. */
