@@ -11,10 +11,19 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
-import { createRepository, hasRepository, maintainRepository } from "../git/bare-repository.ts";
-import { deadlineMsMax, type Git, GitFailure } from "../git/git.ts";
+import { createRepository, hasRepository } from "../git/bare-repository.ts";
+import { deadlineMsMax, type Git } from "../git/git.ts";
 import { revertAuthor } from "../git/revert.ts";
-import { bundleBytesMax, createBundle, parseBundle } from "./bundle.ts";
+import { createBundle, parseBundle } from "./bundle.ts";
+import {
+  asideIn,
+  durable,
+  readSave,
+  requireConnected,
+  requireHeld,
+  unpack,
+  unsound,
+} from "./check-bundle.ts";
 import { refPart } from "./keep.ts";
 import { readObjects } from "./read-objects.ts";
 import { parseSave, type Save } from "./save.ts";
@@ -65,7 +74,7 @@ export function openAgentStore(git: Git, folder: string, agent: string): AgentSt
         await createRepository(git, directory, formatOf(parsed.save));
       }
       await requireHeld(git, directory, parsed.standsOn, signal);
-      await requireRoom(directory, bundle.length, agent);
+      await requireRoom(git, directory, bundle.length, agent, signal);
       const aside = join(directory, `incoming-${randomBytes(6).toString("hex")}`);
       await mkdir(join(aside, "pack"), { recursive: true });
       try {
@@ -105,116 +114,32 @@ export function openAgentStore(git: Git, folder: string, agent: string): AgentSt
   };
 }
 
-/** A save that was acknowledged outlives the machine's power. */
-const durable = ["core.fsync=committed,reference,loose-object"];
-
-/** Objects go into `aside`, and those that are here are seen as well. */
-function asideIn(git: Git, directory: string, aside: string): Git {
-  const env = {
-    GIT_OBJECT_DIRECTORY: aside,
-    GIT_ALTERNATE_OBJECT_DIRECTORIES: JSON.stringify(join(directory, "objects")),
-  };
-  return {
-    run: (args, options) => git.run(args, { ...options, env: { ...options?.env, ...env } }),
-    text: (args, options) => git.text(args, { ...options, env: { ...options?.env, ...env } }),
-    pipe: (from, to, options) =>
-      git.pipe(from, to, { ...options, env: { ...options?.env, ...env } }),
-  };
-}
-
-type Repository = { readonly git: Git; readonly directory: string };
-
-/**
- * What git checks of submodules does not matter here: none is ever followed, and an agent may have any file of
- * that name.
- */
-const unchecked = ["Blob", "Large", "Missing", "Name", "Parse", "Path", "Symlink", "Update", "Url"]
-  .map((each) => `gitmodules${each}=ignore`)
-  .join(",");
-
-async function unpack(
-  { git, directory }: Repository,
-  pack: Buffer,
-  signal: AbortSignal,
-): Promise<void> {
-  const limit = `--max-input-size=${bundleBytesMax}`;
-  const args = ["index-pack", "--stdin", "--fix-thin", `--strict=${unchecked}`, limit];
-  await git
-    .run(args, { directory, signal, stdin: pack, deadlineMs: 120_000, settings: durable })
-    .catch((error) => {
-      if (error instanceof GitFailure) throw unsound(error.says);
-      throw error;
-    });
-}
-
-async function readSave(
-  { git, directory }: Repository,
-  session: string,
-  id: string,
-  signal: AbortSignal,
-): Promise<Save> {
-  const format = "--format=%T%x00%ct%x00%B";
-  const args = [
-    "log",
-    "-z",
-    "-n",
-    "1",
-    "--no-mailmap",
-    "--no-notes",
-    format,
-    "--end-of-options",
-    id,
-  ];
-  const answer = await git.run(args, { directory, signal, answers: [0, 128], bytesMax: 65_536 });
-  const [tree = "", seconds = "", message = ""] = answer.stdout.toString("utf8").split("\0");
-  const save = parseSave(id, tree, new Date(Number(seconds) * 1_000), message);
-  if (save === null) throw unsound(`${id.slice(0, 12)} is no save`);
-  if (save.session !== session) throw unsound(`it is a save of the session ${save.session}`);
-  return save;
-}
-
-async function requireConnected(
-  { git, directory }: Repository,
-  save: string,
-  standsOn: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  const not = standsOn.map((id) => `^${id}`);
-  const args = ["rev-list", "--objects", "--quiet", "--end-of-options", save, ...not];
-  const answer = await git.run(args, { directory, signal, answers: [0, 128], deadlineMs: 120_000 });
-  if (answer.code !== 0) throw unsound("objects that it names are missing");
-}
-
-async function requireHeld(
+/** What only forgotten saves held makes room first. */
+async function requireRoom(
   git: Git,
   directory: string,
-  standsOn: readonly string[],
+  bytes: number,
+  agent: string,
   signal: AbortSignal,
 ): Promise<void> {
-  if (standsOn.length === 0) return;
-  const listed = await git.text(["for-each-ref", "--format=%(objectname)", "refs/lastgood/saves"], {
-    directory,
-    signal,
-  });
-  const held = new Set(listed.split("\n"));
-  const missing = standsOn.find((id) => !held.has(id));
-  if (missing === undefined) return;
-  throw new Fault(
-    "version_conflict",
-    `The bundle stands on ${missing.slice(0, 12)}, which is not held here any more: ask what is held, and send one that stands on that.`,
-  );
-}
-
-async function requireRoom(directory: string, bytes: number, agent: string): Promise<void> {
-  const folder = join(directory, "objects/pack");
-  const names = await readdir(folder).catch(() => []);
-  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
-  const held = sizes.reduce((sum, size) => sum + size, 0);
+  if ((await packsIn(directory)).bytes + bytes <= agentBytesMax) return;
+  await collectNow(git, directory, signal);
+  const held = (await packsIn(directory)).bytes;
   if (held + bytes <= agentBytesMax) return;
   throw new Fault(
     "too_large",
     `The saved work trees of ${agent} have ${Math.ceil(held / 1_048_576)} MiB, and at most ${agentBytesMax / 1_048_576} are kept: let git ignore what need not be saved, and old sessions will be forgotten.`,
   );
+}
+
+async function packsIn(
+  directory: string,
+): Promise<{ readonly count: number; readonly bytes: number }> {
+  const folder = join(directory, "objects/pack");
+  const names = await readdir(folder).catch(() => []);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return { count: names.filter((name) => name.endsWith(".pack")).length, bytes };
 }
 
 async function holds(
@@ -273,27 +198,29 @@ export async function keepOnly(
   sessions: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const own = { directory, signal, deadlineMs: deadlineMsMax };
+  const own = { directory, signal };
   const listed = await git.text(
     ["for-each-ref", "--format=%(refname)", "refs/lastgood/saves"],
     own,
   );
   const kept = new Set(sessions.map(sessionRef));
   const dropped = listed.split("\n").filter((ref) => ref !== "" && !kept.has(ref));
-  if (dropped.length === 0) {
-    await maintainRepository(git, new Date(0), own);
-    return;
-  }
   const stdin = dropped.map((ref) => `delete ${ref}\n`).join("");
-  await git.run(["update-ref", "--stdin"], { ...own, stdin });
-  const settings = ["gc.autoDetach=false"];
-  await git.run(["gc", "--quiet", "--prune=now"], { ...own, settings });
+  if (stdin !== "") await git.run(["update-ref", "--stdin"], { ...own, stdin });
+  const { count, bytes } = await packsIn(directory);
+  const isWorthIt = count > packsMax || (count > 1 && bytes > packedBytesMax);
+  if (dropped.length > 0 || isWorthIt) await collectNow(git, directory, signal);
 }
 
-function unsound(because: string): Fault {
-  return new Fault(
-    "bad_input",
-    `The bundle is not sound: ${because}. Nothing was saved; send the whole state anew.`,
-    { context: { path: "body" } },
-  );
+/** With more packs, or more in several of them, it is worth to pack them into one. */
+const packsMax = 20;
+const packedBytesMax = 134_217_728;
+
+async function collectNow(git: Git, directory: string, signal: AbortSignal): Promise<void> {
+  await git.run(["gc", "--quiet", "--prune=now"], {
+    directory,
+    signal,
+    deadlineMs: deadlineMsMax,
+    settings: ["gc.autoDetach=false"],
+  });
 }

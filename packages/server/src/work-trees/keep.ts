@@ -3,7 +3,8 @@
  * the agent's hands, and nothing in it depends on the agent's repository: what is saved is read from the
  * files themselves.
  *
- *   K1. `refs/lastgood/work/<session>` is the latest save of a session; saves of one session are a chain.
+ *   K1. Of a session, `refs/lastgood/work/<session>` is the latest save, `found/<session>` the first, and
+ *       `past/<session>/<n>` the last of a chain that is full (`chain.ts`).
  *   K2. `refs/lastgood/latest` is the latest save of all: the next one is written as what differs from it.
  *   K3. `refs/lastgood/commits/<session>` holds the agent's own commits that no remote had (`carry.ts`).
  *   K4. Who saves holds the keep's lock. It is the kernel's: it dies with its holder. Locks of git that are
@@ -29,6 +30,9 @@ export interface Keep {
 
 export const latestRef = "refs/lastgood/latest";
 export const saveRef = (session: string) => `refs/lastgood/work/${refPart(session)}`;
+export const foundRef = (session: string) => `refs/lastgood/found/${refPart(session)}`;
+export const pastRef = (session: string, chain: number) =>
+  `refs/lastgood/past/${refPart(session)}/${String(chain).padStart(9, "0")}`;
 export const commitsRef = (session: string) => `refs/lastgood/commits/${refPart(session)}`;
 
 /** A name as part of a ref or a path, whatever it holds: one name, one part. */
@@ -136,19 +140,17 @@ async function lockWhenFree(folder: string, signal: AbortSignal): Promise<Folder
 const gitLockMsMax = 10_000;
 
 export async function removeDeadLocks(directory: string): Promise<void> {
-  for (const folder of [
-    "",
-    "refs/lastgood",
-    "refs/lastgood/work",
-    "refs/lastgood/commits",
-    "refs/lastgood/heads",
-  ]) {
-    const path = join(directory, folder);
-    for (const name of await readdir(path).catch(() => [])) {
-      if (!name.endsWith(".lock")) continue;
-      const file = join(path, name);
-      const age = Date.now() - (await stat(file).then((found) => found.mtimeMs, Date.now));
-      if (age > gitLockMsMax) await rm(file, { force: true });
-    }
+  const below = await readdir(join(directory, "refs/lastgood"), { recursive: true }).catch(
+    () => [],
+  );
+  const names = [
+    ...(await readdir(directory)),
+    ...below.map((each) => join("refs/lastgood", each)),
+  ];
+  for (const name of names) {
+    if (!name.endsWith(".lock")) continue;
+    const file = join(directory, name);
+    const age = Date.now() - (await stat(file).then((found) => found.mtimeMs, Date.now));
+    if (age > gitLockMsMax) await rm(file, { force: true });
   }
 }

@@ -2,13 +2,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BytePath } from "./byte-path.ts";
+import { contentAt } from "./content-at.ts";
 import { isConverted } from "./converted.ts";
 import type { WorkTree } from "./inspect.ts";
 import type { Keep } from "./keep.ts";
 import { openFolder } from "./open-folder.ts";
 import { contentBytesMax, type Putting } from "./put-back.ts";
 import { readObjects } from "./read-objects.ts";
-import { contentAt } from "./save-work-tree.ts";
 import { laterEdit, type UndoStep } from "./undo-plan.ts";
 
 export interface PreparedPutting extends Putting {

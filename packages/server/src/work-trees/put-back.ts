@@ -19,8 +19,8 @@ import {
   writeSync,
 } from "node:fs";
 import { type BytePath, folderOf, fromText, nameOf, partsOf } from "./byte-path.ts";
+import { contentAt } from "./content-at.ts";
 import { attempt, type OpenFolder, Unreadable, within } from "./open-folder.ts";
-import { contentAt } from "./save-work-tree.ts";
 import { type Format, isSameFile, type Mode, type TreeFile } from "./tree-files.ts";
 
 export interface Putting {

@@ -4,8 +4,10 @@
  * last saved.
  */
 import type { SaveKind, WorkTreeReport } from "@lastgood/sdk";
-import { type BytePath, folderOf, fromText, nameOf } from "./byte-path.ts";
+import { type BytePath, fromText } from "./byte-path.ts";
 import { carryCommits, notElsewhere } from "./carry.ts";
+import { isFull, isHeavy, nextLink } from "./chain.ts";
+import { contentAt } from "./content-at.ts";
 import { type FileCommand, importCommit } from "./import-stream.ts";
 import {
   type Inspection,
@@ -15,16 +17,15 @@ import {
   rememberWorkTree,
   type WorkTree,
 } from "./inspect.ts";
-import { type Keep, latestRef, saveRef, whileAlone } from "./keep.ts";
-import { type OpenFolder, openFolder, Unreadable, within } from "./open-folder.ts";
+import { foundRef, type Keep, latestRef, saveRef, whileAlone } from "./keep.ts";
+import { openFolder } from "./open-folder.ts";
 import { reportOn } from "./read-work-tree.ts";
 import { isOfSession, messageOf, type NewSave, type Save } from "./save.ts";
-import { filesOf, findSave, forgetOldSaves } from "./saves.ts";
+import { closeChain, collect, filesOf, findSave, forgetSessions } from "./saves.ts";
+import type { ScannedFile } from "./scan.ts";
 import {
-  blobId,
   type Difference,
   differencesBetween,
-  type Format,
   foldersOf,
   placeFile,
   type TreeFile,
@@ -61,18 +62,18 @@ interface Written {
 const savedBytesMax = 536_870_912;
 
 export function createSaver(tree: WorkTree, session: string): Saver {
+  const { keep } = tree;
   /** What our repository has: the files of its latest save. */
   let written: Written | null = null;
 
   async function writtenNow(signal: AbortSignal): Promise<Written> {
-    const latest = await findSave(tree.keep, latestRef, signal);
+    const latest = await findSave(keep, latestRef, signal);
     if (latest === null) return { id: null, tree: null, files: new Map() };
     if (written?.id === latest.id) return written;
-    return { ...latest, files: await filesOf(tree.keep, latest.tree, signal) };
+    return { ...latest, files: await filesOf(keep, latest.tree, signal) };
   }
 
   async function saveAlone(kind: SaveKind, signal: AbortSignal): Promise<Look> {
-    const { keep } = tree;
     const inspection = await inspectWorkTree(tree, signal);
     const report = async () => {
       const found = await reportOn(tree, inspection, signal);
@@ -87,79 +88,82 @@ export function createSaver(tree: WorkTree, session: string): Saver {
     if (isSame && changes.length === 0 && isOfSession({ kind })) {
       return { save: tip, isNew: false, report };
     }
+    const before = tip === null || isFull(tip.link) ? null : tip.id;
+    if (tip !== null && before === null) await closeChain(keep, tip, signal);
     const about: NewSave = {
       ...{ session, at, head: head.id, branch: head.branch },
       kind: kind === "start" && tip !== null ? "change" : kind,
-      carrier: await carrierFor(inspection, tip, signal),
+      carrier: await carrierFor(tree, session, inspection, tip, signal),
+      link: nextLink(tip?.link ?? null, bytesIn(changes, scan.files)),
     };
     const files = new Map(had.files);
-    const imported = await importCommit(
-      keep,
-      {
-        ref: saveRef(session),
-        parents: [tip?.id, about.carrier].filter((each) => typeof each === "string"),
-        message: messageOf(about),
-        at,
-        files: commands(had.tree, changes, files),
-      },
-      [latestRef],
-      signal,
-    );
+    const commit = {
+      ref: saveRef(session),
+      parents: [before, about.carrier].filter((each) => each !== null),
+      message: messageOf(about),
+      at,
+      files: commandsFor(tree, had.tree, changes, files),
+    };
+    const also = tip === null ? [latestRef, foundRef(session)] : [latestRef];
+    const imported = await importCommit(keep, commit, also, signal);
     written = { ...imported, files };
-    if (tip === null) await forgetOldSaves(keep, session, at, signal);
+    if (tip === null) await forgetSessions(keep, session, at, signal);
+    if (before === null) await collect(keep, { heavy: tip !== null && isHeavy(tip.link) }, signal);
     await rememberWorkTree(tree);
     return { save: { ...about, ...imported }, isNew: true, report };
-  }
-
-  /** As long as the head stays they are what they were. */
-  async function carrierFor(
-    { head, commits, remoteTips, at }: Inspection,
-    tip: Save | null,
-    signal: AbortSignal,
-  ): Promise<string | null> {
-    if (head.id === null) return null;
-    if (tip?.head === head.id && tip.carrier !== null) return tip.carrier;
-    const [last] = commits;
-    if (last === undefined) return null;
-    const carried = { head: last, commits: notElsewhere(commits, remoteTips) };
-    return await carryCommits(tree.keep, session, carried, at, signal);
-  }
-
-  /** `files` becomes what the commit's tree holds. */
-  function* commands(
-    had: string | null,
-    changes: readonly Difference[],
-    files: Map<BytePath, TreeFile>,
-  ): Generator<FileCommand> {
-    const { keep, limits } = tree;
-    const folders = foldersOf(files.keys());
-    if (had !== null) yield { kind: "place", path: fromText(""), mode: "040000", id: had };
-    for (const { path, after } of changes) {
-      if (after !== undefined) continue;
-      files.delete(path);
-      yield { kind: "delete", path };
-    }
-    using root = openFolder(tree.path);
-    for (const { path, after } of changes) {
-      if (after === undefined) continue;
-      const found = contentAt(root, path, keep.format, limits.fileBytesMax);
-      if (found === null) continue;
-      const { mode, id, content } = found;
-      placeFile(files, folders, path, { mode, id });
-      yield { kind: "write", path, mode, content };
-    }
   }
 
   return {
     tree,
     session,
-    save: (kind, signal) => whileAlone(tree.keep, signal, () => saveAlone(kind, signal)),
+    save: (kind, signal) => whileAlone(keep, signal, () => saveAlone(kind, signal)),
   };
+}
+
+/** As long as the head stays they are what they were. */
+async function carrierFor(
+  { keep }: WorkTree,
+  session: string,
+  { head, commits, remoteTips, at }: Inspection,
+  tip: Save | null,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (head.id === null) return null;
+  if (tip?.head === head.id && tip.carrier !== null) return tip.carrier;
+  const [last] = commits;
+  if (last === undefined) return null;
+  const carried = { head: last, commits: notElsewhere(commits, remoteTips) };
+  return await carryCommits(keep, session, carried, at, signal);
+}
+
+/** `had`: the tree that is there, and `files` its files; they become what the new commit's tree holds. */
+function* commandsFor(
+  { path: folder, keep, limits }: WorkTree,
+  had: string | null,
+  changes: readonly Difference[],
+  files: Map<BytePath, TreeFile>,
+): Generator<FileCommand> {
+  const folders = foldersOf(files.keys());
+  if (had !== null) yield { kind: "place", path: fromText(""), mode: "040000", id: had };
+  for (const { path, after } of changes) {
+    if (after !== undefined) continue;
+    files.delete(path);
+    yield { kind: "delete", path };
+  }
+  using root = openFolder(folder);
+  for (const { path, after } of changes) {
+    if (after === undefined) continue;
+    const found = contentAt(root, path, keep.format, limits.fileBytesMax);
+    if (found === null) continue;
+    const { mode, id, content } = found;
+    placeFile(files, folders, path, { mode, id });
+    yield { kind: "write", path, mode, content };
+  }
 }
 
 function bounded(
   changes: readonly Difference[],
-  files: ReadonlyMap<BytePath, { readonly bytes: number }>,
+  files: ReadonlyMap<BytePath, ScannedFile>,
 ): readonly Difference[] {
   let bytes = 0;
   return changes.filter(({ path }) => {
@@ -168,34 +172,11 @@ function bounded(
   });
 }
 
-export interface Content extends TreeFile {
-  readonly content: Buffer;
-}
-
-/** What is there now; null when it is gone, or is no file and no link any more. */
-export function contentAt(
-  root: OpenFolder,
-  path: BytePath,
-  format: Format,
-  bytesMax: number,
-): Content | null {
-  try {
-    return within(root, folderOf(path), (folder) => {
-      const name = nameOf(path);
-      const stats = folder.look(name);
-      if (stats?.isSymbolicLink()) {
-        const content = folder.readLink(name);
-        return { mode: "120000", id: blobId(format, content), content };
-      }
-      const content = stats?.isFile() ? folder.read(name, bytesMax)?.content : undefined;
-      if (stats === null || content === undefined) return null;
-      const mode = (stats.mode & 0o100) === 0 ? "100644" : "100755";
-      return { mode, id: blobId(format, content), content };
-    });
-  } catch (error) {
-    if (error instanceof Unreadable) return null;
-    throw error;
-  }
+function bytesIn(
+  changes: readonly Difference[],
+  files: ReadonlyMap<BytePath, ScannedFile>,
+): number {
+  return changes.reduce((sum, { path }) => sum + (files.get(path)?.bytes ?? 0), 0);
 }
 
 export interface SaveOptions extends OpenOptions {

@@ -1,5 +1,6 @@
 /** A save as plain data, and the commit message that carries it. */
 import type { SaveKind } from "@lastgood/sdk";
+import { type Link, linkText, parseLink } from "./chain.ts";
 
 /** What one commit of a session's chain says of itself. Its tree is the work tree as it was. */
 export interface Save {
@@ -13,6 +14,7 @@ export interface Save {
   readonly branch: string | null;
   /** The commit that carries the agent's own commits that no remote had. */
   readonly carrier: string | null;
+  readonly link: Link;
 }
 
 export type NewSave = Omit<Save, "id" | "tree">;
@@ -33,10 +35,11 @@ export function isOfSession({ kind }: Pick<Save, "kind">): boolean {
   return kind === "start" || kind === "change" || kind === "end";
 }
 
-export function messageOf({ session, kind, head, branch, carrier }: NewSave): string {
+export function messageOf({ session, kind, head, branch, carrier, link }: NewSave): string {
   const lines = [
     `Lastgood-Session: ${oneLine(session)}`,
     `Lastgood-Save: ${kind}`,
+    `Lastgood-Chain: ${linkText(link)}`,
     ...(head === null ? [] : [`Lastgood-Head: ${head}`]),
     ...(branch === null ? [] : [`Lastgood-Branch: ${oneLine(branch)}`]),
     ...(carrier === null ? [] : [`Lastgood-Commits: ${carrier}`]),
@@ -56,5 +59,6 @@ export function parseSave(id: string, tree: string, at: Date, message: string): 
   const kind = kinds.find((each) => each === value("Save"));
   if (session === null || kind === undefined) return null;
   const [head, branch] = [value("Head"), value("Branch")];
-  return { id, tree, at, session, kind, head, branch, carrier: value("Commits") };
+  const [carrier, link] = [value("Commits"), parseLink(value("Chain"))];
+  return { id, tree, at, session, kind, head, branch, carrier, link };
 }

@@ -1,7 +1,10 @@
 /** The saves of our own repository: listed, found, forgotten. */
-import { maintainRepository } from "../git/bare-repository.ts";
+import { stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path/posix";
+import { deadlineMsMax } from "../git/git.ts";
+import { isForgotten } from "./chain.ts";
 import { treeFilesIn } from "./head-commit.ts";
-import { commitsRef, type Keep, saveRef } from "./keep.ts";
+import { type Keep, pastRef, saveRef } from "./keep.ts";
 import { parseSave, type Save } from "./save.ts";
 import type { TreeFiles } from "./tree-files.ts";
 
@@ -15,7 +18,24 @@ export async function listSaves(
   session: string,
   signal: AbortSignal,
 ): Promise<readonly Save[]> {
-  return await logOf(keep, ["-n", String(savesMax), "--first-parent"], saveRef(session), signal);
+  const past = await refsBelow(keep, pastRefs(session), signal);
+  const saves: Save[] = [];
+  for (const ref of [saveRef(session), ...past.toReversed()]) {
+    const options = ["-n", String(savesMax - saves.length), "--first-parent"];
+    if (saves.length < savesMax) saves.push(...(await logOf(keep, options, ref, signal)));
+  }
+  return saves;
+}
+
+const pastRefs = (session: string) => dirname(pastRef(session, 0));
+
+async function refsBelow(
+  { git, directory }: Repository,
+  folder: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const args = ["for-each-ref", "--format=%(refname)", `${folder}/`];
+  return (await git.text(args, { directory, signal })).split("\n").filter((ref) => ref !== "");
 }
 
 /** The save that a ref or an id names; null where there is none. */
@@ -25,24 +45,6 @@ export async function findSave(
   signal: AbortSignal,
 ): Promise<Save | null> {
   return (await logOf(keep, ["-n", "1"], ref, signal))[0] ?? null;
-}
-
-/** The session's first save: the work tree as it found it. */
-export async function firstSave(
-  keep: Repository,
-  session: string,
-  signal: AbortSignal,
-): Promise<Save | null> {
-  const { git, directory } = keep;
-  const args = ["rev-list", "--first-parent", "--end-of-options", saveRef(session)];
-  const answer = await git.run(args, { directory, signal, answers: [0, 128] });
-  // The first one has no save before it, but may stand on the commits that it carries.
-  const [last = "", before = ""] = answer.stdout.toString("utf8").trim().split("\n").reverse();
-  for (const id of [last, before]) {
-    const save = id === "" ? null : await findSave(keep, id, signal);
-    if (save !== null) return save;
-  }
-  return null;
 }
 
 async function logOf(
@@ -96,32 +98,74 @@ export interface Keeping {
 export const keeping: Keeping = { sessionsMax: 20, daysMax: 14 };
 
 /**
- * Forgets the sessions beyond the newest `sessionsMax` and those last saved over `daysMax` days ago, and packs
- * what has gathered. `spared` stays. Call it while alone.
+ * Forgets the sessions beyond the newest `sessionsMax` and those last saved over `daysMax` days ago, but never
+ * `spared`. Call it while alone.
  */
-export async function forgetOldSaves(
-  { git, directory }: Repository,
+export async function forgetSessions(
+  keep: Repository,
   spared: string,
   now: Date,
   signal: AbortSignal,
 ): Promise<void> {
-  const own = { directory, signal };
+  const own = { directory: keep.directory, signal };
   const format = "--format=%(committerdate:unix) %(refname)";
-  const listed = await git.text(
-    ["for-each-ref", "--sort=-committerdate", format, "refs/lastgood/work"],
-    own,
-  );
+  const args = ["for-each-ref", "--sort=-committerdate", format, "refs/lastgood/work"];
+  const listed = (await keep.git.text(args, own)).split("\n").map((line) => line.split(" "));
   const oldest = now.getTime() / 1_000 - keeping.daysMax * 86_400;
   const dropped = listed
-    .split("\n")
-    .map((line) => line.split(" "))
     .filter(([seconds], index) => index >= keeping.sessionsMax || Number(seconds) < oldest)
     .map(([, ref = ""]) => ref)
-    .filter((ref) => ref !== "" && ref !== saveRef(spared));
-  const commits = dropped.map((ref) => ref.replace("refs/lastgood/work/", commitsRef("")));
-  const deletions = [...dropped, ...commits].map((ref) => `delete ${ref}\n`);
-  if (deletions.length > 0) {
-    await git.run(["update-ref", "--stdin"], { ...own, stdin: deletions.join("") });
-  }
-  await maintainRepository(git, now, own);
+    .filter((ref) => ref !== "" && ref !== saveRef(spared))
+    .map((ref) => ref.slice("refs/lastgood/work/".length));
+  if (dropped.length === 0) return;
+  const all = await refsBelow(keep, "refs/lastgood", signal);
+  const isDropped = (ref: string) => dropped.includes(ref.split("/")[3] ?? "");
+  await deleteRefs(keep, all.filter(isDropped), signal);
 }
+
+/** The chain is full: it is kept as one of the past, and what is too long past is forgotten. */
+export async function closeChain(keep: Repository, tip: Save, signal: AbortSignal): Promise<void> {
+  const { git, directory } = keep;
+  const { session, link, id } = tip;
+  await git.run(["update-ref", pastRef(session, link.chain), id], { directory, signal });
+  const past = await refsBelow(keep, pastRefs(session), signal);
+  const isPast = (ref: string) => isForgotten(Number(basename(ref)), link);
+  await deleteRefs(keep, past.filter(isPast), signal);
+}
+
+async function deleteRefs(
+  { git, directory }: Repository,
+  refs: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const stdin = refs.map((ref) => `delete ${ref}\n`).join("");
+  if (stdin !== "") await git.run(["update-ref", "--stdin"], { directory, signal, stdin });
+}
+
+/**
+ * Packs what has gathered, and lets go what nothing holds. `heavy`: so much was written that it is worth its cost
+ * now, unless it was done within the last ten minutes. Whoever reads the same tree may just have fetched
+ * something: what is younger than ten minutes stays.
+ */
+export async function collect(
+  { git, directory }: Repository,
+  { heavy }: { readonly heavy: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const mark = join(directory, "lastgood/collected");
+  const collectedMs = await stat(mark).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+  const isDue = heavy && Date.now() - collectedMs > collectEveryMs;
+  await git.run(["gc", "--quiet", ...(isDue ? [] : ["--auto"])], {
+    directory,
+    signal,
+    deadlineMs: deadlineMsMax,
+    settings: ["gc.auto=1000", "gc.autoPackLimit=20", "gc.autoDetach=false", prune],
+  });
+  if (isDue) await writeFile(mark, "");
+}
+
+const collectEveryMs = 600_000;
+const prune = "gc.pruneExpire=10.minutes.ago";

@@ -87,140 +87,165 @@ interface At {
   readonly ignored: boolean;
 }
 
+/** What a walk has found so far, and what it may still spend. */
+interface Walk {
+  readonly options: ScanOptions;
+  readonly files: Map<BytePath, ScannedFile>;
+  readonly others: Map<BytePath, Stats>;
+  readonly tooLarge: Map<BytePath, number>;
+  readonly seen: Map<BytePath, Seen>;
+  readonly unknown: BytePath[];
+  readonly unread: string[];
+  readonly matching: Budget;
+  readonly began: number;
+  sliceBegan: number;
+  entries: number;
+}
+
 export async function scanTree(options: ScanOptions): Promise<Scan> {
   const { root, tracking, signal } = options;
-  const walk = createWalk(options);
+  const now = performance.now();
+  const walk: Walk = {
+    options,
+    ...{ files: new Map(), others: new Map(), tooLarge: new Map(), seen: new Map() },
+    ...{ unknown: [], unread: [], matching: { left: matchingStepsMax } },
+    ...{ began: now, sliceBegan: now, entries: 0 },
+  };
   try {
     const begin = { path: fromText(""), depth: 0, rules: tracking.excludes, ignored: false };
-    await walk.folder(root, { ...begin, tracking });
+    await walkFolder(walk, root, { ...begin, tracking });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof Enough)) throw error;
-    walk.leave(fromText(""), error.message);
+    leave(walk, fromText(""), error.message);
   }
-  return walk.found;
+  return walk;
 }
 
-function createWalk(options: ScanOptions) {
-  const { limits, signal, format } = options;
-  const files = new Map<BytePath, ScannedFile>();
-  const others = new Map<BytePath, Stats>();
-  const tooLarge = new Map<BytePath, number>();
-  const seen = new Map<BytePath, Seen>();
-  const unknown: BytePath[] = [];
-  const unread: string[] = [];
-  const budget: Budget = { left: matchingStepsMax };
-  const began = performance.now();
-  let sliceBegan = began;
-  let entries = 0;
+function leave({ unknown, unread }: Walk, path: BytePath, because: string): void {
+  unknown.push(path);
+  unread.push(`${path === "" ? "the work tree" : shown(path)}: ${because}`);
+}
 
-  function leave(path: BytePath, because: string): void {
-    unknown.push(path);
-    unread.push(`${path === "" ? "the work tree" : shown(path)}: ${because}`);
+async function breathe(walk: Walk): Promise<void> {
+  const { limits, signal } = walk.options;
+  const now = performance.now();
+  if (now - walk.began > limits.milliseconds) {
+    throw new Enough(`only what was read within ${limits.milliseconds / 1_000} s`);
   }
+  if (now - walk.sliceBegan < sliceMs) return;
+  await rest();
+  signal.throwIfAborted();
+  walk.sliceBegan = performance.now();
+}
 
-  async function breathe(): Promise<void> {
-    const now = performance.now();
-    if (now - began > limits.milliseconds) {
-      throw new Enough(`only what was read within ${limits.milliseconds / 1_000} s`);
-    }
-    if (now - sliceBegan < sliceMs) return;
-    await rest();
-    signal.throwIfAborted();
-    sliceBegan = performance.now();
-  }
-
-  /** What is unreadable is left out and said; the walk goes on. */
-  async function attempt(path: BytePath, act: () => void | Promise<void>): Promise<void> {
+async function walkFolder(walk: Walk, opened: OpenFolder, at: At): Promise<void> {
+  const { entriesMax } = walk.options.limits;
+  const names = opened.names(entriesMax - walk.entries);
+  if (names === null) throw new Enough(`only the first ${entriesMax} files and folders`);
+  walk.entries += names.length;
+  const here = { ...at, rules: at.ignored ? at.rules : rulesIn(walk, opened, at) };
+  for (const name of names) {
+    const path = joined(at.path, name);
     try {
-      await act();
+      if (name !== gitName) await walkEntry(walk, opened, name, path, here);
     } catch (error) {
+      // What is unreadable is left out and said; the walk goes on.
       if (!(error instanceof Unreadable)) throw error;
-      leave(path, error.message);
+      leave(walk, path, error.message);
     }
+    await breathe(walk);
   }
+}
 
-  function rulesIn(folder: OpenFolder, at: At): readonly IgnoreRules[] {
-    if (folder.look(ignoreName)?.isFile() !== true) return at.rules;
-    const text = folder.read(ignoreName, ignoreBytesMax)?.content.toString("latin1");
-    const rules = text === undefined ? null : parseIgnoreRules(at.path, text);
-    if (rules !== null) return [rules, ...at.rules];
-    unread.push(`${shown(joined(at.path, ignoreName))}: it is too long, and was not followed`);
-    return at.rules;
+function rulesIn({ unread }: Walk, folder: OpenFolder, at: At): readonly IgnoreRules[] {
+  if (folder.look(ignoreName)?.isFile() !== true) return at.rules;
+  const text = folder.read(ignoreName, ignoreBytesMax)?.content.toString("latin1");
+  const rules = text === undefined ? null : parseIgnoreRules(at.path, text);
+  if (rules !== null) return [rules, ...at.rules];
+  unread.push(`${shown(joined(at.path, ignoreName))}: it is too long, and was not followed`);
+  return at.rules;
+}
+
+function ignores({ matching }: Walk, path: BytePath, isFolder: boolean, at: At): boolean {
+  if (at.ignored) return true;
+  const ignored = isIgnored(path, isFolder, at.rules, matching);
+  if (matching.left < 0) throw new Enough("its rules of what to ignore cost too much to follow");
+  return ignored;
+}
+
+async function walkEntry(
+  walk: Walk,
+  opened: OpenFolder,
+  name: BytePath,
+  path: BytePath,
+  at: At,
+): Promise<void> {
+  const stats = opened.look(name);
+  if (stats === null) return;
+  if (stats.isDirectory()) {
+    const ignored = ignores(walk, path, true, at);
+    if (ignored && !at.tracking.hasBelow(path)) return;
+    await walkBelow(walk, opened, name, path, { ...at, ignored });
+    return;
   }
+  if (!at.tracking.has(path) && ignores(walk, path, false, at)) return;
+  if (!isHoldable(name)) throw new Unreadable("git cannot hold a file of that name");
+  if (stats.isFile()) addFile(walk, opened, name, path, stats);
+  else if (stats.isSymbolicLink()) {
+    const target = opened.readLink(name);
+    const id = blobId(walk.options.format, target);
+    walk.files.set(path, { mode: "120000", id, bytes: target.length });
+  } else walk.others.set(path, stats);
+}
 
-  async function folder(opened: OpenFolder, at: At): Promise<void> {
-    const names = opened.names(limits.entriesMax - entries);
-    if (names === null) throw new Enough(`only the first ${limits.entriesMax} files and folders`);
-    entries += names.length;
-    const here = { ...at, rules: at.ignored ? at.rules : rulesIn(opened, at) };
-    for (const name of names) {
-      const path = joined(at.path, name);
-      if (name !== gitName) await attempt(path, () => entry(opened, name, path, here));
-      await breathe();
-    }
+async function walkBelow(
+  walk: Walk,
+  opened: OpenFolder,
+  name: BytePath,
+  path: BytePath,
+  at: At,
+): Promise<void> {
+  const { mounts, limits, nested } = walk.options;
+  if (mounts.has(path)) throw new Unreadable("it is a file system of another machine");
+  if (!isHoldable(name)) throw new Unreadable("git cannot hold a folder of that name");
+  if (at.depth >= limits.depthMax) throw new Unreadable(`it lies deeper than ${limits.depthMax}`);
+  using inner = opened.folder(name);
+  const within = { ...at, path, depth: at.depth + 1 };
+  const isNested = inner.look(gitName) !== null && !at.tracking.hasBelow(path);
+  const own = isNested ? await nested(path, inner) : null;
+  // What is outside a repository ignores nothing inside it.
+  const inside = own === null ? within : { ...within, tracking: own, rules: own.excludes };
+  await walkFolder(walk, inner, inside);
+}
+
+function addFile(
+  walk: Walk,
+  opened: OpenFolder,
+  name: BytePath,
+  path: BytePath,
+  stats: Stats,
+): void {
+  const { files, seen, tooLarge, options } = walk;
+  const { fileBytesMax } = options.limits;
+  if (stats.size > fileBytesMax) {
+    tooLarge.set(path, stats.size);
+    leave(walk, path, `it has ${stats.size} bytes, and at most ${fileBytesMax} are read`);
+    return;
   }
-
-  function ignores(path: BytePath, isFolder: boolean, at: At): boolean {
-    if (at.ignored) return true;
-    const ignored = isIgnored(path, isFolder, at.rules, budget);
-    if (budget.left < 0) throw new Enough("its rules of what to ignore cost too much to follow");
-    return ignored;
+  const mode: Mode = (stats.mode & 0o100) === 0 ? "100644" : "100755";
+  const before = options.seen.get(path);
+  const id = knownId(before, stats);
+  if (id !== undefined && before !== undefined) {
+    seen.set(path, before);
+    files.set(path, { mode, id, bytes: stats.size });
+    return;
   }
-
-  async function entry(opened: OpenFolder, name: BytePath, path: BytePath, at: At): Promise<void> {
-    const stats = opened.look(name);
-    if (stats === null) return;
-    if (stats.isDirectory()) {
-      const ignored = ignores(path, true, at);
-      if (ignored && !at.tracking.hasBelow(path)) return;
-      await below(opened, name, path, { ...at, ignored });
-      return;
-    }
-    if (!at.tracking.has(path) && ignores(path, false, at)) return;
-    if (!isHoldable(name)) throw new Unreadable("git cannot hold a file of that name");
-    if (stats.isFile()) file(opened, name, path, stats);
-    else if (stats.isSymbolicLink()) {
-      const target = opened.readLink(name);
-      const id = blobId(format, target);
-      files.set(path, { mode: "120000", id, bytes: target.length });
-    } else others.set(path, stats);
-  }
-
-  async function below(opened: OpenFolder, name: BytePath, path: BytePath, at: At): Promise<void> {
-    if (options.mounts.has(path)) throw new Unreadable("it is a file system of another machine");
-    if (!isHoldable(name)) throw new Unreadable("git cannot hold a folder of that name");
-    if (at.depth >= limits.depthMax) throw new Unreadable(`it lies deeper than ${limits.depthMax}`);
-    using inner = opened.folder(name);
-    const within = { ...at, path, depth: at.depth + 1 };
-    const isNested = inner.look(gitName) !== null && !at.tracking.hasBelow(path);
-    const own = isNested ? await options.nested(path, inner) : null;
-    // What is outside a repository ignores nothing inside it.
-    await folder(inner, own === null ? within : { ...within, tracking: own, rules: own.excludes });
-  }
-
-  function file(opened: OpenFolder, name: BytePath, path: BytePath, stats: Stats): void {
-    if (stats.size > limits.fileBytesMax) {
-      tooLarge.set(path, stats.size);
-      leave(path, `it has ${stats.size} bytes, and at most ${limits.fileBytesMax} are read`);
-      return;
-    }
-    const mode: Mode = (stats.mode & 0o100) === 0 ? "100644" : "100755";
-    const before = options.seen.get(path);
-    const id = knownId(before, stats);
-    if (id !== undefined && before !== undefined) {
-      seen.set(path, before);
-      files.set(path, { mode, id, bytes: stats.size });
-      return;
-    }
-    const now = Date.now();
-    const read = opened.read(name, limits.fileBytesMax);
-    if (read === null) throw new Unreadable("it grew while it was read");
-    const found = blobId(format, read.content);
-    files.set(path, { mode, id: found, bytes: read.content.length });
-    const kept = read.stats === null ? undefined : seenAs(read.stats, found, now);
-    if (kept !== undefined) seen.set(path, kept);
-  }
-
-  return { folder, leave, found: { files, others, tooLarge, unknown, seen, unread } };
+  const now = Date.now();
+  const read = opened.read(name, fileBytesMax);
+  if (read === null) throw new Unreadable("it grew while it was read");
+  const found = blobId(options.format, read.content);
+  files.set(path, { mode, id: found, bytes: read.content.length });
+  const kept = read.stats === null ? undefined : seenAs(read.stats, found, now);
+  if (kept !== undefined) seen.set(path, kept);
 }

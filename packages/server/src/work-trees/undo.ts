@@ -7,13 +7,13 @@ import { Fault } from "../fault.ts";
 import { type BytePath, fromText, shown } from "./byte-path.ts";
 import { headFolder } from "./carry.ts";
 import { type Inspection, inspectWorkTree, openWorkTree, type WorkTree } from "./inspect.ts";
-import { findKeeps, type Keep } from "./keep.ts";
+import { findKeeps, foundRef, type Keep } from "./keep.ts";
 import { openFolder } from "./open-folder.ts";
 import { type PreparedPutting, prepareSteps } from "./prepare-steps.ts";
 import { putFiles } from "./put-back.ts";
 import { isOfSession, type Save } from "./save.ts";
 import { createSaver } from "./save-work-tree.ts";
-import { filesOf, firstSave, listSaves } from "./saves.ts";
+import { filesOf, findSave, listSaves } from "./saves.ts";
 import type { TreeFiles } from "./tree-files.ts";
 import { committedSince, planUndo, type UndoStep, undoTarget } from "./undo-plan.ts";
 
@@ -113,7 +113,7 @@ interface Saves {
 
 async function savesOf(keep: Keep, session: string, signal: AbortSignal): Promise<Saves> {
   const all = await listSaves(keep, session, signal);
-  const first = await firstSave(keep, session, signal);
+  const first = await findSave(keep, foundRef(session), signal);
   const [tip] = all;
   if (tip === undefined || first === null) {
     throw new Fault(

@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { appendFileSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { findKeeps, openKeep, saveRef } from "../../src/work-trees/keep.ts";
+import { findKeeps, saveRef } from "../../src/work-trees/keep.ts";
 import { saveWorkTree } from "../../src/work-trees/save-work-tree.ts";
+import { listSaves } from "../../src/work-trees/saves.ts";
 import { undoSession } from "../../src/work-trees/undo.ts";
 import { makeTree, run } from "./tree.ts";
 
@@ -43,10 +44,11 @@ test(`a saver killed at any moment leaves a repository that the next one goes on
     await ended;
     acknowledged.push(...said.split("\n").filter((each) => /^[0-9a-f]{40}$/.test(each)));
 
-    const { save } = await saveWorkTree(tree.path, { home: tree.home, session });
-    const { directory } = await openKeep(tree.home, tree.path, "sha1");
+    const { save, keep } = await saveWorkTree(tree.path, { home: tree.home, session });
+    const { directory } = keep;
     run(directory, "fsck", "--full", "--strict");
-    const kept = new Set(run(directory, "rev-list", save.id).split("\n"));
+    const saves = await listSaves(keep, session, AbortSignal.timeout(60_000));
+    const kept = new Set(saves.map(({ id }) => id));
     const lost = acknowledged.filter((each) => !kept.has(each));
     assert.deepEqual(lost, [], `kill ${kill}`);
     const shown = run(directory, "show", `${save.id}:0.md`);

@@ -145,3 +145,25 @@ test("sessions beyond the newest twenty are forgotten, with their commits", asyn
   assert.equal(refs("work").length, 20);
   assert.equal(refs("commits").length, 20);
 });
+
+test("a session that writes much begins new chains, and still goes back to what it found", async () => {
+  using tree = makeTree({ repository: false });
+  tree.write({ "state.bin": "found", "post.md": "found\n" });
+  const saver = createSaver(await openWorkTree(tree.path, tree), session);
+  const made = [(await saver.save("start", signal)).save.id];
+  const { keep } = saver.tree;
+  for (let n = 0; n < 6; n++) {
+    tree.write({ "state.bin": Buffer.alloc(33_000_000, String(n)), "post.md": `${n}\n` });
+    made.push((await saver.save("change", signal)).save.id);
+  }
+  const saves = await listSaves(keep, session, signal);
+  assert.deepEqual(
+    saves.map(({ id }) => id),
+    made.toReversed(),
+  );
+  assert.deepEqual(saves.map(({ link }) => link.chain).toReversed(), [0, 0, 0, 0, 1, 1, 1]);
+  run(keep.directory, "fsck", "--full", "--strict");
+  await undoSession({ home: tree.home, session });
+  const post = readTree(tree.path).get("post.md");
+  assert.deepEqual(post, { kind: "file", content: "found\n", runs: false });
+});
