@@ -70,11 +70,12 @@ export function bucketOf(artifact: string, key: string, total: number): number {
 export function chosen(shares: readonly PinShare[], artifact: string, key: string): number {
   let total = 0;
   for (const { share } of shares) total += share;
-  const bucket = bucketOf(artifact, key, total);
-  let below = 0;
-  for (const [index, { share }] of shares.entries()) {
-    below += share;
-    if (bucket < below) return index;
+  let left = bucketOf(artifact, key, total);
+  let index = 0;
+  for (const { share } of shares) {
+    if (left < share) return index;
+    left -= share;
+    index += 1;
   }
   return shares.length - 1;
 }

@@ -24,6 +24,11 @@ export interface Connection {
   readonly token: string;
   /** The session that calls: once it is over, what it asks for is `fenced`. */
   readonly session?: string | undefined;
+  /**
+   * What the caller resolved before it writes, as `production/customer-service=7`: once that pin moved, the
+   * write is `fenced`.
+   */
+  readonly epoch?: string | undefined;
 }
 
 /** A path segment that is safe whatever the id holds. */
@@ -31,7 +36,7 @@ export function segment(id: string): string {
   return encodeURIComponent(id);
 }
 
-export function callTo({ url, token, session }: Connection): Call {
+export function callTo({ url, token, session, epoch }: Connection): Call {
   return async <T>(method: string, path: string, options: CallOptions = {}): Promise<T> => {
     const { query = {}, body, signal, timeoutMs = 30_000 } = options;
     const target = targetOf(path, url);
@@ -48,6 +53,7 @@ export function callTo({ url, token, session }: Connection): Call {
         authorization: `Bearer ${token}`,
         accept: "application/json",
         ...(session === undefined ? {} : { "lastgood-session": session }),
+        ...(epoch === undefined ? {} : { "lastgood-epoch": epoch }),
         ...(body === undefined ? {} : { "content-type": contentTypeOf(body) }),
       },
       ...(body === undefined ? {} : { body: isBytes(body) ? body : JSON.stringify(body) }),

@@ -26,6 +26,8 @@ export { createClient, type Lastgood } from "./client.ts";
 export { type ConsumeOptions, consume, type Handling, Rejected } from "./consume.ts";
 export { Fault, type FaultCode, type FaultContext, faults, isFaultCode } from "./fault.ts";
 export type { Client } from "./operations.ts";
+export type { ReleaseCache } from "./release-cache.ts";
+export type { Releases, ReleasesOptions, Resolved, SnapshotStorage } from "./releases.ts";
 export {
   type AgentSession,
   DidNotHappen,

@@ -27,8 +27,8 @@ export interface MoveDeps {
   readonly world: World;
   /** The services and agents that use the artifact in the environment: damage shows there first. */
   carriersOf(environment: string, artifact: string): readonly string[];
-  /** Called once it is written. */
-  moved(environment: string): void;
+  /** Called once it is written: resolves when whoever asks is told of it. */
+  moved(environment: string): Promise<void>;
 }
 
 export interface Move {
@@ -75,7 +75,7 @@ export async function movePin(
   wrote: (tx: Tx, pin: Pin, before: readonly PinShare[]) => Promise<void> = async () => {},
 ): Promise<Moved> {
   const moved = await deps.db.begin((tx) => moveIn(tx, deps, move, wrote));
-  if (!moved.already) deps.moved(move.environment);
+  if (!moved.already) await deps.moved(move.environment);
   return moved;
 }
 

@@ -28,8 +28,8 @@ export interface Snapshots {
   ): Promise<Snapshot>;
   /** Called with each snapshot that is new, in the order of their epochs. */
   onChange(listener: (snapshot: Snapshot) => void): () => void;
-  /** Something moved here. */
-  moved(environment: string): void;
+  /** Something moved here: resolves once it is handed out. */
+  moved(environment: string): Promise<void>;
   /** Whoever waits is answered now, and whoever comes later at once. */
   endWaits(): void;
   stop(): Promise<void>;
@@ -115,11 +115,13 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    moved(environment) {
-      // One that fails is read by the loop's next turn.
-      read(environment).catch((error: unknown) => {
+    async moved(environment) {
+      try {
+        await read(environment);
+      } catch (error) {
+        // It is written; the loop's next turn reads it.
         log.warn({ err: error, environment }, "a snapshot could not be read; it will be");
-      });
+      }
     },
     endWaits,
     async stop() {

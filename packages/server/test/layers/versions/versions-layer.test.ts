@@ -22,7 +22,7 @@ function contextOf(): ApplyContext {
 }
 
 /** The layer, over the server's own database. */
-function layerOf(server: TestServer, moved: () => void = () => {}) {
+function layerOf(server: TestServer, moved: () => Promise<void> = async () => {}) {
   const { db } = server.lastgood;
   return createVersionsLayer({ db, world: realWorld, carriersOf: () => [], moved });
 }
@@ -43,7 +43,7 @@ test("a pin goes back to the release before, once, and the pin read afresh says 
   await using server = await startReleases(["1.0.0", "2.0.0"]);
   const { client } = server;
   let moves = 0;
-  const layer = layerOf(server, () => {
+  const layer = layerOf(server, async () => {
     moves += 1;
   });
   await deploy(client, "1.0.0");
