@@ -119,7 +119,9 @@ async function effects({ ok, fails }: Call): Promise<void> {
   const begun = (await ok("effect_begin", mail)) as { go: string; effect: { id: string } };
   assert.equal(begun.go, "run");
   const effect = begun.effect.id;
-  assert.equal((await fails("effect_begin", mail)).code, "target_busy");
+  const forgotten = await fails("effect_begin", mail);
+  assert.equal(forgotten.code, "effect_unknown");
+  assert.match(forgotten.text, new RegExp(`${effect} was begun in this very session.*effect_fail`));
   assert.equal((await ok("effect_confirm", { effect, result: { sent: true } })).state, "confirmed");
   const replayed = (await ok("effect_begin", mail)) as { go: string; effect: { result: unknown } };
   assert.deepEqual([replayed.go, replayed.effect.result], ["replay", { sent: true }]);

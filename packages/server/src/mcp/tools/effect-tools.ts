@@ -38,9 +38,25 @@ const effectBegin = tool({
   output: z.object({ go: z.enum(["run", "replay", "look-up", "wait"]), effect: effectShown }),
   async run({ session: named, ...wanted }, caller) {
     const { client, session: mine } = await caller.inSession(named);
-    return await client.beginEffect({ ...wanted, session: mine });
+    try {
+      return await client.beginEffect({ ...wanted, session: mine });
+    } catch (error) {
+      throw ownUnderWay(error, mine) ?? error;
+    }
   },
 });
+
+/** A model may have forgotten what it began: it alone can say so, and nobody else would end the wait. */
+function ownUnderWay(error: unknown, session: string): Fault | null {
+  if (!(error instanceof Fault) || error.code !== "target_busy") return null;
+  if (error.context.session !== session) return null;
+  const { effect: id } = error.context;
+  return new Fault(
+    "effect_unknown",
+    `The effect ${String(id)} was begun in this very session, and nobody said how it went. If another call of yours is at it now, let that one end it. If you lost track of it, say so with effect_fail (outcome: unknown), begin it again, and look it up.`,
+    { cause: error, context: error.context },
+  );
+}
 
 const effectConfirm = tool({
   name: "effect_confirm",
