@@ -1,5 +1,4 @@
 /** The SQL of sessions and their agents. */
-import { setTimeout as pause } from "node:timers/promises";
 import type { ExitReason } from "@lastgood/sdk";
 import type { Json, Query, Tx } from "../store/database.ts";
 import type { Session } from "./session.ts";
@@ -71,12 +70,15 @@ export interface AgentRow {
   readonly parkedBecause: string | null;
 }
 
-/** Made where there is none, and locked: what is opened and ended for one agent goes one by one. */
+/**
+ * Made where there is none, and locked: what is opened and ended for one agent goes one by one. Whoever writes in
+ * a session of it is not kept out: PostgreSQL holds its row against the agent's when it is written twice.
+ */
 export async function lockAgent(tx: Tx, name: string): Promise<AgentRow> {
   await tx`insert into agents (name) values (${name}) on conflict do nothing`;
   const [row] = await tx<AgentRow[]>`
     select name, epoch, fork, parked_at as "parkedAt", parked_because as "parkedBecause"
-    from agents where name = ${name} for update`;
+    from agents where name = ${name} for no key update`;
   if (row === undefined) throw new Error(`the agent ${name} is gone`);
   return row;
 }
@@ -110,7 +112,7 @@ export interface Ending {
  * when it was heard of after `ending.unheardSince`.
  */
 export async function markEnded(tx: Tx, id: string, ending: Ending): Promise<boolean> {
-  await lockUnwritten(tx, id);
+  await tx`select from sessions where id = ${id} for update`;
   const ended = await tx`
     update sessions set ended_at = ${ending.at}, exit_reason = ${ending.reason},
       detail = ${ending.detail}, detected_at = ${ending.detectedAt}, fenced_by = ${ending.fencedBy}
@@ -118,23 +120,6 @@ export async function markEnded(tx: Tx, id: string, ending: Ending): Promise<boo
       ${ending.unheardSince === undefined ? tx`` : tx`and heard_at <= ${ending.unheardSince}`}
     returning 1`;
   return ended.length > 0;
-}
-
-const writtenMsMax = 5_000;
-const writtenLookMs = 2;
-
-/**
- * Whoever writes in the session's name holds its row weakly, and may count in it before he is done. One who stood
- * in the queue for the row meanwhile would keep him from it, and each would wait for the other: so this one looks
- * again and again instead, and stands in the queue only where it never comes free.
- */
-async function lockUnwritten(tx: Tx, id: string): Promise<void> {
-  for (const ends = performance.now() + writtenMsMax; performance.now() < ends; ) {
-    const locked = await tx`select from sessions where id = ${id} for update skip locked`;
-    if (locked.length > 0) return;
-    await pause(writtenLookMs);
-  }
-  await tx`select from sessions where id = ${id} for update`;
 }
 
 /** When the agent's sessions died, the latest first, since it was last released. */

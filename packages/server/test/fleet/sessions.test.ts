@@ -210,6 +210,7 @@ test("an end waits for whoever writes in the session's name, and keeps him from 
   let ending: Promise<unknown> | null = null;
   await db.begin(async (tx) => {
     await requireLiving(tx, session);
+    await countInSession(tx, session, new Date());
     ending = marketing.endSession(session, { reason: "completed" });
     await until("the end to wait", async () => {
       const [at] = await db`
@@ -217,6 +218,7 @@ test("an end waits for whoever writes in the session's name, and keeps him from 
           and datname = current_database() and pid <> pg_backend_pid()`;
       return at === undefined ? null : true;
     });
+    // Written twice in one transaction, the row is held against its agent's once more.
     await countInSession(tx, session, new Date(), { messages: 1 });
   });
   await ending;
