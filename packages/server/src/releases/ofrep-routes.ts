@@ -1,8 +1,9 @@
 /** OFREP's own paths and answers: https://openfeature.dev/specification/appendix-c. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Configuration } from "../config/config.ts";
 import type { App } from "../http/app.ts";
+import { answerProblem } from "../http/problem.ts";
 import type { World } from "../world.ts";
 import { type Evaluation, etagOf, evaluate, evaluateAll, isFailure, isKnown } from "./ofrep.ts";
 import { createStreams, inactivityDelaySec, type Tickets } from "./ofrep-stream.ts";
@@ -64,7 +65,7 @@ function evaluationRoutes(app: App, deps: OfrepRoutesDeps): void {
   app.post(
     "/ofrep/v1/evaluate/flags/:key",
     {
-      config,
+      ...{ config, errorHandler },
       schema: {
         tags,
         summary: "OFREP: which version of an artifact a targeting key gets",
@@ -95,7 +96,7 @@ function evaluationRoutes(app: App, deps: OfrepRoutesDeps): void {
   app.post(
     "/ofrep/v1/evaluate/flags",
     {
-      config,
+      ...{ config, errorHandler },
       schema: {
         tags,
         summary: "OFREP: every artifact's version for a targeting key; with ETag and 304",
@@ -156,6 +157,21 @@ function streamRoutes(app: App, { snapshots, tickets }: OfrepRoutesDeps): void {
       return reply;
     },
   );
+}
+
+/** What is no request of the protocol is answered in its words, anything else as everywhere. */
+async function errorHandler(
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  if (error.validation === undefined && error.statusCode !== 400) {
+    return await answerProblem(error, request, reply);
+  }
+  const { key } = (request.params ?? {}) as { readonly key?: string };
+  const errorDetails = `The request is not one of OFREP: ${error.message.slice(0, 300)}`;
+  const failure = { ...(key === undefined ? {} : { key }), errorCode: "PARSE_ERROR", errorDetails };
+  await reply.code(400).serializer(JSON.stringify).send(failure);
 }
 
 /** Null where the context has none; undefined where it is of no use. */
