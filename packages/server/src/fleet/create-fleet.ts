@@ -28,7 +28,13 @@ export interface Fleet {
 export function createFleet(deps: FleetDeps): Fleet {
   const heartbeats = createHeartbeats(deps);
   const measured = measureFleet(deps.registry, deps.db);
-  const sessions = createSessions({ ...deps, counted: measured.ended });
+  const sessions = createSessions({
+    ...deps,
+    counted(session) {
+      heartbeats.over(session.id);
+      measured.ended(session);
+    },
+  });
   let dying: Loop | null = null;
   return {
     sessions,

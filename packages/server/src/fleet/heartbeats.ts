@@ -34,6 +34,8 @@ export interface Heartbeats {
   ): Promise<Date>;
   /** Any other sign of life of a session that is known to live. */
   heard(id: string): void;
+  /** It has ended: told so at its next beat. Another server finds out with the beat after that. */
+  over(id: string): void;
   /** Its connection was lost: shown, and no more than that. */
   lost(id: string): void;
   stop(): Promise<void>;
@@ -130,6 +132,10 @@ export function createHeartbeats({
     },
     heard(id) {
       gather({ id, at: world.now(), tokens: 0, onRecovery: 0, by: "call" });
+    },
+    over(id) {
+      const session = known.get(id);
+      if (session !== undefined) remember(id, { ...session, over: true });
     },
     lost(id) {
       lost.add(id);

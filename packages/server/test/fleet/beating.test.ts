@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { Client, Session } from "@lastgood/sdk";
+import { type Client, Fault, type Session } from "@lastgood/sdk";
 import { ownHost } from "../../src/own-host.ts";
 import { identify } from "../../src/process-group.ts";
 import { startServer } from "../support/server.ts";
@@ -60,4 +60,16 @@ test("an agent with hooks may be silent as long as its process lives, and dies w
     return now.state === "ended" ? now : null;
   });
   assert.equal(ended.record.exit_reason, "crashed");
+});
+
+test("a session that has ended hears of it at its very next beat", async () => {
+  await using server = await startServer({ agents: { marketing: {} } });
+  const marketing = await server.clientAs("agent", "marketing");
+  const { record } = await marketing.openSession({});
+  await marketing.heartbeat(record.session_id);
+  await marketing.openSession({});
+  await assert.rejects(
+    marketing.heartbeat(record.session_id),
+    (error) => error instanceof Fault && error.code === "fenced",
+  );
 });
