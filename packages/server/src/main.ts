@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import { createBrief } from "./brief/create-brief.ts";
+import type { WorkTrees as SeenWorkTrees } from "./brief/read-tree.ts";
 import { createSessionReads, type SessionReads } from "./brief/session-reads.ts";
 import { checkpointRoutes } from "./checkpoints/checkpoint-routes.ts";
 import { type Closing, createClosing } from "./closing.ts";
@@ -67,6 +68,7 @@ import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
 import { createTasks, type Tasks } from "./tasks/tasks.ts";
 import { measureFile } from "./work-trees/measure-file.ts";
+import { mayRead } from "./work-trees/readable.ts";
 import { createWorkTrees } from "./work-trees/work-trees.ts";
 import { realWorld, type World } from "./world.ts";
 
@@ -87,6 +89,8 @@ export interface Seams {
   /** In place of triage's own weighing of what an investigation found. */
   weigh?(board: EvidenceBoard): Weighing;
   reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
+  /** What a brief sees of work trees. */
+  workTrees?(ours: SeenWorkTrees): SeenWorkTrees;
 }
 
 export interface Lastgood {
@@ -175,7 +179,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const workTrees = await createWorkTrees(ground);
   closing.add(() => workTrees.stop());
   workTrees.routes(app);
-  const seen = { ...workTrees, measure: measureFile };
+  const seen = {
+    ...workTrees,
+    measure: measureFile,
+    mayRead: (agent: string, path: string) => mayRead(configuration, agent, path),
+  };
   createBrief({ ...ground, ...reached, workTrees: seen }).routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);

@@ -79,7 +79,7 @@ export async function gather(
     ...{ messages: inbox.messages, moreMessages: inbox.more, holds: inbox.holds },
     state: state?.body.kind === "json" ? toDocument(state) : null,
     workTree: tree.report,
-    measured: artifact === null ? null : measuredIn(deps, tree.report, artifact),
+    measured: artifact === null ? null : measuredIn(deps, agent, tree.report, artifact),
     effects: unknown.effects,
     told: { contained, takenBack, parked: who.parked },
     unanswered: [
@@ -139,12 +139,13 @@ async function askWhatWas(
 /** An artifact that is committed is in no list of what is not: it is looked at, where the disk is at hand. */
 function measuredIn(
   { workTrees }: BriefDeps,
+  agent: string,
   report: WorkTreeReport | null,
   artifact: string,
 ): Parts["measured"] {
   if (workTrees === null || report === null || report.source !== "disk") return null;
   if (report.host !== workTrees.host || uncommitted(artifact, report) !== null) return null;
-  return workTrees.measure(report.path, artifact);
+  return workTrees.mayRead(agent, report.path) ? workTrees.measure(report.path, artifact) : null;
 }
 
 /** The asking session, and what came before: up to the last clean end, which is not among it if others are. */

@@ -9,6 +9,8 @@ import type { Session } from "../fleet/session.ts";
 export interface WorkTrees {
   /** This machine, as the places of work trees name it. */
   readonly host: string;
+  /** Whether a person has named a folder above it for the server to read. */
+  mayRead(agent: string, path: string): boolean;
   /** Reads the disk. */
   read(place: WorkTreePlace, signal: AbortSignal): Promise<WorkTreeReport>;
   /** What was saved last of the session's work tree. */
@@ -49,7 +51,7 @@ export async function readTree(
     if (of === null || of.workTree === null) continue;
     place ??= of.workTree.path;
     if (trees === null) continue;
-    const found = await readOne(trees, of.id, of.workTree);
+    const found = await readOne(trees, of, of.workTree);
     if (found.report !== null) return { report: found.report, place, doubts };
     if (found.doubt !== null) doubts.push(found.doubt);
   }
@@ -58,11 +60,13 @@ export async function readTree(
 
 async function readOne(
   trees: WorkTrees,
-  session: string,
+  { id, agent }: Pick<Session, "id" | "agent">,
   place: WorkTreePlace,
 ): Promise<{ readonly report: WorkTreeReport | null; readonly doubt: string | null }> {
   let doubt: string | null = null;
-  if (place.host === trees.host) {
+  if (place.host === trees.host && !trees.mayRead(agent, place.path)) {
+    doubt = `${place.path} was not read: nobody named a folder above it under agents.${agent}.workTrees`;
+  } else if (place.host === trees.host) {
     try {
       const report = await trees.read(place, AbortSignal.timeout(readMsMax));
       return { report, doubt: null };
@@ -70,7 +74,7 @@ async function readOne(
       doubt = `${place.path} could not be read: ${saidBy(error)}`;
     }
   }
-  return { report: await trees.saved(session), doubt };
+  return { report: await trees.saved(id), doubt };
 }
 
 /** What the disk or the deadline said; anything else is a bug, and not a doubt. */

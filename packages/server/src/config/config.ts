@@ -83,6 +83,13 @@ const agentSchema = z.strictObject({
   uses: usesSchema,
   deploys: deploysSchema,
   owner: name.optional(),
+  workTrees: z
+    .array(z.string().min(1).max(2_000))
+    .max(20)
+    .default([])
+    .describe(
+      "Folders below which the server itself may read this agent's work tree, besides that of lastgood.yaml.",
+    ),
   authority: authoritySchema.prefault({}),
 });
 

@@ -17,7 +17,7 @@ const config = {
     backend: {},
   },
 };
-const workTree = { path: "/work/marketing", host: "elsewhere" };
+const workTree = { path: "/tree/marketing", host: "elsewhere" };
 const task = "task_2026_0921_014";
 const steps = ["Research", "Outline", "Draft", "Review", "Publish"];
 
@@ -141,7 +141,7 @@ test("the first brief of a session is remembered, and the same records give the 
   assert.deepEqual(await briefedAt(), at);
   const undated = (text: string) => text.replace(/Made \S+ /, "Made ");
   assert.equal(undated(second.markdown), undated(first.markdown));
-  assert.match(first.markdown, /The work tree \/work\/marketing could not be read/);
+  assert.match(first.markdown, /The work tree \/tree\/marketing could not be read/);
   const short = await client.briefText("marketing", { session, maxTokens: 300 });
   assert.ok(short.tokens <= 300 && short.cut.length > 0, `${short.tokens}: ${short.cut.join()}`);
 });

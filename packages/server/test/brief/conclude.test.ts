@@ -176,7 +176,7 @@ test("a commit that was recorded and is not on the branch any more is a doubt", 
 
 test("a work tree that nobody could read is a doubt, and its words are not known", () => {
   const { doubts, artifact, says } = conclusionOf({ workTree: null, branch: null });
-  assert.match(doubts.join(), /work tree \/work\/marketing could not be read/);
+  assert.match(doubts.join(), /work tree \/tree\/marketing could not be read/);
   assert.deepEqual(artifact, {
     ...{ path: "posts/launch.md", words: null, lines: null, uncommittedWords: null },
   });

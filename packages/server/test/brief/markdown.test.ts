@@ -98,7 +98,7 @@ agents/marketing, version 4, written by marketing:
 
 ## 5. Uncommitted files
 
-In "/work/marketing":
+In "/tree/marketing":
 
 - "posts/launch.md" modified, 800 words in 41 lines, 120 words new
   > and then the index was gone,

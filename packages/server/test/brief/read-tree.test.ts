@@ -17,6 +17,7 @@ const asking = sessionOf({ id: "asking", workTree: at("/new", "here") });
 function treesOf(readable: readonly string[], savedOf: readonly string[] = []): WorkTrees {
   return {
     host: "here",
+    mayRead: (_, path) => !path.startsWith("/secret"),
     async read({ path }) {
       if (readable.includes(path)) return treeOf({ path });
       throw new Fault("not_found", `there is no folder ${path}`);
@@ -55,6 +56,17 @@ test("a disk of another machine is never looked for here", async () => {
   assert.deepEqual(await pathFrom(null, only), [null, "/old", 0]);
   const nowhere = { before: sessionOf({ workTree: null }), session: null };
   assert.deepEqual(await pathFrom(treesOf([]), nowhere), [null, null, 0]);
+});
+
+test("what nobody named is not read with the server's own rights, and that is said", async () => {
+  const poking = sessionOf({ id: "dead", workTree: at("/secret", "here") });
+  const only = { before: poking, session: null };
+  assert.deepEqual(await pathFrom(treesOf(["/secret"]), only), [null, "/secret", 1]);
+  assert.deepEqual(await pathFrom(treesOf(["/secret"], ["dead"]), only), [
+    "saved of dead",
+    "/secret",
+    0,
+  ]);
 });
 
 test("a bug in the reader is no doubt about the disk", async () => {

@@ -34,7 +34,7 @@ export function sessionOf(change: Partial<Session> = {}): Session {
     messagesProcessed: 4,
     tokenUsage: 12_000,
     recoveryTokens: 0,
-    workTree: { path: "/work/marketing", host: "here" },
+    workTree: { path: "/tree/marketing", host: "here" },
     process: null,
     ...change,
   };
@@ -93,7 +93,7 @@ export function fileOf(change: Partial<UncommittedFile> = {}): UncommittedFile {
 
 export function treeOf(change: Partial<WorkTreeReport> = {}): WorkTreeReport {
   return {
-    ...{ path: "/work/marketing", host: "here", readAt: "2026-09-21T08:59:59.900Z" },
+    ...{ path: "/tree/marketing", host: "here", readAt: "2026-09-21T08:59:59.900Z" },
     ...{ source: "disk", branch: "main", head: id("c3") },
     commits: [commitOf("c3", { subtask: { n: 2, of: 5 } }), commitOf("c1", { task: null })].map(
       ({ reverted: _, ...commit }, index) => ({

@@ -54,6 +54,7 @@ create unique index on sessions (agent) where ended_at is null;
 create index on sessions (agent, started_at desc);
 create index on sessions (started_at desc);
 create index on sessions (ended_at) where settled_at is null and ended_at is not null;
+create index on sessions (ended_at) where exit_reason = 'fenced';
 
 -- Leases run only while somebody attends to them: after a gap they are prolonged by it.
 create table fleet_watch (
