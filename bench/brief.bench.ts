@@ -70,7 +70,9 @@ async function open(size: number, opened: AsyncDisposableStack): Promise<Asker> 
   const folder = mkdtempSync(join(tmpdir(), "lastgood-bench-brief-"));
   opened.defer(() => rmSync(folder, { recursive: true, force: true }));
   const server = opened.use(
-    await startServer({ agents: { [agent]: { roles: ["writers"] }, lead: {} } }),
+    await startServer({
+      agents: { [agent]: { roles: ["writers"], workTrees: [folder] }, lead: {} },
+    }),
   );
   const tree = makeWorkTree(folder, size);
   await fill(server.lastgood.db, size);
