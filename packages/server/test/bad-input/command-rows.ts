@@ -100,6 +100,20 @@ const work: readonly Row[] = [
   }),
 ];
 
+const fleet: readonly Row[] = [
+  typed("agents release nobody why", { fault: "not_found", exit: 3, says: /lastgood agents/ }),
+  typed("sessions show sess_no", { fault: "not_found", exit: 3, says: /lastgood sessions/ }),
+  typed("sessions --state odd", { ...bad, says: /state/ }),
+  typed("stats --since soon", { ...bad, says: /2h/ }),
+  typed("agent run true", { ...bad, says: /LASTGOOD_AGENT/ }),
+  typed("agent run --agent ../up true", { ...bad, says: /no agent's name/ }),
+  typed("agent run --agent backend --restart maybe true", { ...bad, says: /on-crash, always/ }),
+  typed("agent run --agent backend --max-restarts x true", { ...bad, says: /number of times/ }),
+  typed("agent run --agent backend --lease 1ms true", { ...bad, says: /1000 ms to/ }),
+  typed("hooks install cursor", { fault: "not_found", exit: 3, says: /claude-code/ }),
+  typed("hooks remove --scope world", { ...bad, says: /project, local or user/ }),
+];
+
 export const commandRows: readonly Row[] = [
   ...usage,
   ...drills,
@@ -107,4 +121,5 @@ export const commandRows: readonly Row[] = [
   ...servers,
   ...work,
   ...checkpoints,
+  ...fleet,
 ];
