@@ -179,11 +179,12 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   const workTrees = await createWorkTrees(ground);
   closing.add(() => workTrees.stop());
   workTrees.routes(app);
-  const seen = {
+  const ours: SeenWorkTrees = {
     ...workTrees,
     measure: measureFile,
-    mayRead: (agent: string, path: string) => mayRead(configuration, agent, path),
+    mayRead: (agent, path) => mayRead(configuration, agent, path),
   };
+  const seen = seams.workTrees?.(ours) ?? ours;
   createBrief({ ...ground, ...reached, workTrees: seen }).routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
