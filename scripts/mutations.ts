@@ -1,6 +1,6 @@
 /**
- * `npm run drills:mutations [-- NAME...]`: runs the September drill over a Lastgood that is broken in one
- * place, once for each, and says whether what should catch it did. A drill that fails for any other
+ * `npm run drills:mutations [-- NAME...]`: runs a drill over a Lastgood that is broken in one place, once for
+ * each, and says whether what should catch it did. A drill that fails for any other
  * reason (its patience ran out, the mutant or the server broke) has caught nothing. Exits 1 unless every
  * mutation was caught.
  *
@@ -10,14 +10,13 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { september } from "../packages/server/src/drills/september/september.ts";
+import type { Mutation } from "../packages/server/test/drills/mutation.ts";
 import {
   type Drilled,
   judgeMutation,
   type MutationVerdict,
 } from "../packages/server/test/drills/mutation-verdict.ts";
 import {
-  type Mutation,
   mutantBroke,
   mutations,
   requireMutation,
@@ -25,8 +24,6 @@ import {
 
 const root = resolve(import.meta.dirname, "..");
 const program = join(root, "packages/server/test/drills/mutated-program.ts");
-/** Plain, all commits in one deploy, the guilty one in their midst: neither first nor last. */
-const seed = 6;
 const drillMsMax = 300_000;
 const words = {
   caught: "caught",
@@ -48,22 +45,20 @@ for (const mutation of chosen) {
   console.log(`    ${mutation.what}`);
   for (const line of linesOf(verdict)) console.log(`    - ${line}`);
 }
-console.log(
-  `${caught} of ${chosen.length} mutations were caught by what should catch them (seed ${seed}).`,
-);
+console.log(`${caught} of ${chosen.length} mutations were caught by what should catch them.`);
 console.log(
   "September writes no documents: half and idle state layers are its own tests' to catch.",
 );
 process.exitCode = caught === chosen.length ? 0 : 1;
 
-async function drill({ name }: Mutation): Promise<Drilled> {
+async function drill({ name, story }: Mutation): Promise<Drilled> {
   const { KEEP, TOLD, DATABASE_URL } = process.env;
   const folder =
     KEEP === undefined ? await mkdtemp(join(tmpdir(), "lastgood-mutation-")) : join(KEEP, name);
   try {
-    const report = await september.run({
-      seed,
-      variant: null,
+    const report = await story.drill.run({
+      seed: story.seed,
+      variant: story.variant,
       keep: folder,
       databaseUrl: DATABASE_URL ?? null,
       natsUrl: null,

@@ -4,12 +4,13 @@
  *     node mutated-program.ts --mutation code-half start --home …
  */
 import { once } from "node:events";
-import { dirname } from "node:path";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
 import { createProgram } from "../../src/cli/program.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { openConfiguration } from "../../src/config/load.ts";
 import { startLastgood } from "../../src/main.ts";
+import { realWorld } from "../../src/world.ts";
 import { requireMutation } from "./mutations.ts";
 
 const [, , , name = "", ...command] = process.argv;
@@ -27,23 +28,26 @@ async function start(): Promise<void> {
       "stop-services": { type: "boolean", default: false },
     },
   });
-  const { config } = await loadConfig(values.config);
+  const log = pino({}, pino.destination({ dest: 2, sync: true }));
+  const keepIn = join(values.home, "configuration");
+  const opened = await openConfiguration({ path: values.config, keepIn, world: realWorld, log });
   const mutation = requireMutation(name);
   const configuration = {
-    base: dirname(values.config),
-    current: () => mutation.configured?.(config) ?? config,
+    ...opened,
+    current: () => mutation.configured?.(opened.current()) ?? opened.current(),
   };
   const lastgood = await startLastgood({
     home: values.home,
     host: "127.0.0.1",
     port: Number(values.port),
     databaseUrl: process.env.DATABASE_URL ?? null,
-    configuration,
-    log: pino({}, pino.destination({ dest: 2, sync: true })),
-    seams: mutation.seams(configuration),
+    ...{ configuration, log },
+    seams: mutation.seams?.(configuration) ?? {},
   });
+  await mutation.breaks?.(lastgood.db);
   process.stdout.write(`${lastgood.url}\n`);
   await Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
   await lastgood.stop({ services: values["stop-services"] });
+  await opened.stop();
   process.exit(0);
 }

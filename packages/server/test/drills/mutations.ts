@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config, Configuration } from "../../src/config/config.ts";
+import { september } from "../../src/drills/september/september.ts";
 import { Fault } from "../../src/fault.ts";
 import type { ChangeId } from "../../src/ids.ts";
 import { type EvidenceBoard, type Weighing, weigh } from "../../src/incidents/evidence-board.ts";
@@ -14,16 +15,8 @@ import type { Layer, LayerKind, Layers, Step } from "../../src/layers/layer.ts";
 import type { Seams } from "../../src/main.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { run as git } from "../code/world.ts";
-import type { CaughtBy } from "./mutation-verdict.ts";
-
-export interface Mutation {
-  readonly name: string;
-  readonly what: string;
-  readonly caughtBy: CaughtBy;
-  seams(configuration: Configuration): Seams;
-  /** What the configuration says instead, asked anew each time. */
-  configured?(config: Config): Config;
-}
+import { evictionMutations } from "./eviction-mutations.ts";
+import type { Mutation, StoryToFail } from "./mutation.ts";
 
 /** Beginning of what a mutant says that breaks where it should only do too little. */
 export const mutantBroke = "the mutant itself broke";
@@ -59,6 +52,7 @@ function doing<K extends LayerKind>(
 function silent(kind: LayerKind, verification: RegExp): Mutation {
   return {
     name: `${kind}-nothing`,
+    story,
     what: `the ${kind} layer's apply does nothing`,
     caughtBy: { verification, proofs: ["the incident is closed"] },
     seams: () => doing(kind, idle),
@@ -158,6 +152,7 @@ function runtimeNothing(): Mutation {
   let recovering = false;
   return {
     name: "runtime-nothing",
+    story,
     what: "the runtime layer's apply does nothing, and pushes are not deployed by themselves",
     caughtBy: {
       verification: /content-api serves \w+, not \w+/,
@@ -185,18 +180,22 @@ function deployedByHand(config: Config): Config {
 
 const rightRevert = "exactly one revert, of the guilty commit";
 const servedWell = "visitors were served well when it was called verified";
+/** Plain, all commits in one deploy, the guilty one in their midst: neither first nor last. */
+const story: StoryToFail = { drill: september, seed: 6, variant: null };
 /** Neither its health nor its signals are back: whichever is looked at first says so. */
 const stillBad = /"(serve \w+ from|Wait until the signals of) content-api.*did not take/;
 
-export const mutations: readonly Mutation[] = [
+const septemberMutations: readonly Mutation[] = [
   {
     name: "triage-most-recent",
+    story,
     what: "triage convicts the last commit of the last deploy",
     caughtBy: { verification: stillBad, proofs: [rightRevert] },
     seams: mostRecent,
   },
   {
     name: "triage-first",
+    story,
     what: "triage convicts the first commit of the last deploy",
     caughtBy: { verification: stillBad, proofs: [rightRevert] },
     seams: () => convicting((line) => line[0]),
@@ -204,6 +203,7 @@ export const mutations: readonly Mutation[] = [
   silent("code", /does not hold the revert/),
   {
     name: "code-half",
+    story,
     what: "the revert that is pushed leaves out a line",
     caughtBy: {
       verification: /does not hold the revert/,
@@ -215,6 +215,7 @@ export const mutations: readonly Mutation[] = [
   runtimeNothing(),
   {
     name: "runtime-half",
+    story,
     what: "the revert is deployed, and what was there before is switched back on",
     caughtBy: {
       verification: /content-api serves \w+, not \w+/,
@@ -232,6 +233,7 @@ export const mutations: readonly Mutation[] = [
   silent("messages", /is not held: it delivers messages/),
   {
     name: "messages-half",
+    story,
     what: "of the dead letters only the first is put back, and nothing is released",
     caughtBy: {
       verification: /is still a dead letter of|is still held/,
@@ -251,6 +253,7 @@ export const mutations: readonly Mutation[] = [
   silent("fleet", /backend is free/),
   {
     name: "fleet-half",
+    story,
     what: "the hand that did it is contained, and never reinstated",
     caughtBy: { verification: /backend is contained/, proofs: ["the incident is closed"] },
     seams: () =>
@@ -261,12 +264,14 @@ export const mutations: readonly Mutation[] = [
   // The signals layer's apply has nothing to do: what can be broken of it is its look.
   {
     name: "signals-nothing",
+    story,
     what: "whether the signals are back is answered with yes, without a look",
     caughtBy: { verification: null, proofs: [servedWell] },
     seams: () => ({ layers: blindSignals }),
   },
   {
     name: "signals-blind-after-wrong-revert",
+    story,
     what: "the same, after the last commit was reverted and nothing was mended",
     caughtBy: {
       verification: null,
@@ -279,6 +284,8 @@ export const mutations: readonly Mutation[] = [
     seams: () => ({ ...mostRecent(), layers: blindSignals }),
   },
 ];
+
+export const mutations: readonly Mutation[] = [...septemberMutations, ...evictionMutations];
 
 export function requireMutation(name: string): Mutation {
   const found = mutations.find((each) => each.name === name);

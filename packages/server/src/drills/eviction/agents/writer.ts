@@ -9,7 +9,7 @@ import {
   type SessionHandling,
   type Task,
 } from "@lastgood/sdk";
-import { type Section, sectionCount, textBetween, wordsIn } from "../post.ts";
+import { type Section, sectionCount, textBetween } from "../post.ts";
 import { chunkWords, type Point, type Story } from "../story.ts";
 import type { AgentProcess } from "./agent-process.ts";
 import { effectOnce } from "./effect-once.ts";
@@ -68,7 +68,7 @@ export function createWriter({ agent, session, story, tree }: WriterDeps): Write
     if (task === null) return;
     const done = subtask === null ? sectionCount : subtask.n - 1;
     // A file that is not there has none.
-    const words = artifact?.words ?? wordsIn(tree.read(post.path));
+    const words = artifact?.words ?? 0;
     memory = { task, done, words };
   }
 
