@@ -13,6 +13,7 @@ import { commandRows } from "./command-rows.ts";
 import { type Digests, moved } from "./digest.ts";
 import { formRows } from "./form-rows.ts";
 import { nameRows } from "./name-rows.ts";
+import { releaseRows } from "./release-rows.ts";
 import type { Row } from "./row.ts";
 import { workRows } from "./work-rows.ts";
 import { startSmallWorld } from "./world.ts";
@@ -29,7 +30,15 @@ function unmoved(leaves: readonly string[] | undefined, before: Digests, after: 
 test("bad input is refused with its code and what to do, and moves nothing", async (t) => {
   await using world = await startSmallWorld();
   let before = await world.digest();
-  const rows = [...formRows, ...nameRows, ...accessRows, ...actRows, ...workRows, ...briefRows];
+  const rows = [
+    ...formRows,
+    ...nameRows,
+    ...accessRows,
+    ...actRows,
+    ...workRows,
+    ...briefRows,
+    ...releaseRows,
+  ];
   for (const row of rows) {
     await t.test(row.name, async () => {
       const outcome = await ask(world, row.call);

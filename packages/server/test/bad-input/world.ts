@@ -63,6 +63,7 @@ export async function startSmallWorld(): Promise<SmallWorld> {
   const letters = await writeSome(server);
   const elsewhere = await recordElsewhere(db);
   const work = await openWork(server);
+  await pinSome(server);
   const sang = infest(origins.api.url, join(folder, "canaries"));
   return {
     server,
@@ -304,6 +305,19 @@ async function openWork({
     ["effect", effect],
     ["unknown-effect", unknown],
   ];
+}
+
+/** A pin that was rolled back from its third release, and artifacts that cannot be deployed. */
+async function pinSome({ client }: TestServer): Promise<void> {
+  await client.declareArtifact("spec-a", { kind: "spec", inFlight: "switch" });
+  await client.declareArtifact("spec-c", { kind: "spec", inFlight: "switch", review: "required" });
+  for (const version of ["1", "2", "3"]) {
+    await client.publishRelease("spec-a", { version, content: version });
+    await client.deployRelease("production", "spec-a", { version });
+  }
+  await client.rollBackRelease("production", "spec-a", { because: "it was worse" });
+  await client.publishRelease("prompt-b", { version: "1", content: 1, kind: "prompt" });
+  await client.publishRelease("spec-c", { version: "1", content: 1 });
 }
 
 /** A change whose commit never was on the branch. */
