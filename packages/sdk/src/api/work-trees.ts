@@ -68,7 +68,8 @@ export function workTreesApi(call: Call) {
     /**
      * A git bundle of two refs: `refs/lastgood/save`, a commit whose tree is the work tree, and
      * `refs/lastgood/report`, its `WorkTreeReport` as JSON. It may stand on what the server holds
-     * (`version_conflict` where that is gone), and has at most 64 MiB. `fenced` once the session is over.
+     * (`version_conflict` where that is gone), and has at most 64 MiB. `fenced` once another session of the
+     * agent has begun, or this one has been over for five minutes.
      */
     saveWorkTree: (session: string, bundle: Uint8Array, signal?: AbortSignal) =>
       call<SavedWorkTree>("PUT", of(session), {

@@ -45,7 +45,7 @@ export async function openWorkTree(
   { home, limits = {}, fetchMsMax = 30_000 }: OpenOptions,
 ): Promise<WorkTree> {
   const real = realFolder(path);
-  using root = openFolder(real);
+  using root = openRoot(real);
   using git = gitFolderOf(root, real).git;
   const keep = await openKeep(home, real, git?.format ?? "sha1");
   const known = await readKnown(keep.knownFile);
@@ -67,6 +67,19 @@ function realFolder(path: string): string {
     );
   }
   throw new Fault("not_found", `${path} is no folder: name the root of a work tree.`);
+}
+
+function openRoot(path: string): OpenFolder {
+  try {
+    return openFolder(path);
+  } catch (cause) {
+    if (!(cause instanceof Unreadable)) throw cause;
+    throw new Fault(
+      "not_found",
+      `The work tree at ${path} cannot be read (${cause.message}): run this as the account that works in it.`,
+      { cause },
+    );
+  }
 }
 
 /** What one look found. Files of nested repositories are among the others, under their paths. */
@@ -103,7 +116,7 @@ const nestedMax = 50;
 
 export async function inspectWorkTree(tree: WorkTree, signal: AbortSignal): Promise<Inspection> {
   const at = new Date();
-  using root = openFolder(tree.path);
+  using root = openRoot(tree.path);
   const { git: opened, because } = gitFolderOf(root, tree.path);
   using git = opened;
   const unread: string[] = because === null ? [] : [`the repository: ${because}`];

@@ -90,7 +90,7 @@ const savedSchema: z.ZodType<SavedWorkTree> = z.object({
 export interface SavedWorkTrees {
   /** `not_found` for a session that was never opened. */
   show(session: string): Promise<SavedWorkTree>;
-  /** Takes a bundle in the session's name. `fenced` when it is over. */
+  /** Takes a bundle in the session's name. `fenced` when that is over for good. */
   save(session: string, bundle: Buffer, signal: AbortSignal): Promise<SavedWorkTree>;
   /** The latest save as a bundle that stands on nothing. */
   bundle(session: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;

@@ -1,6 +1,7 @@
 /** The SQL of work trees that were saved. */
 import type { WorkTreeReport } from "@lastgood/sdk";
 import type { Json, Query, Tx } from "../store/database.ts";
+import { sessionIsOver } from "../store/living-session.ts";
 import type { Keeping } from "./saves.ts";
 
 export interface StoredWorkTree {
@@ -15,6 +16,26 @@ export interface StoredWorkTree {
 export async function agentOf(db: Query, session: string): Promise<string | null> {
   const [row] = await db<{ agent: string }[]>`select agent from sessions where id = ${session}`;
   return row?.agent ?? null;
+}
+
+/** So long after its end what a session left may still be saved. */
+const lastWillMsMax = 300_000;
+
+/**
+ * The session lives, or has just ended and nobody came after it: whoever wraps an agent tells its death first,
+ * and then saves what it left. `fenced` for any other; the answer holds until the transaction ends.
+ */
+export async function requireMaySave(tx: Tx, session: string, now: Date): Promise<void> {
+  const [row] = await tx<{ endedAt: Date | null; reason: string | null; followed: boolean }[]>`
+    select ended_at as "endedAt", exit_reason as reason, exists (
+      select from sessions as other where other.agent = mine.agent and other.epoch > mine.epoch
+    ) as followed
+    from sessions as mine where id = ${session} for key share of mine`;
+  if (row === undefined) throw sessionIsOver(session);
+  const { endedAt, reason, followed } = row;
+  if (endedAt === null) return;
+  const isRecent = now.getTime() - endedAt.getTime() <= lastWillMsMax;
+  if (followed || reason === "fenced" || !isRecent) throw sessionIsOver(session);
 }
 
 export async function findWorkTree(db: Query, session: string): Promise<StoredWorkTree | null> {

@@ -3,7 +3,7 @@
  * last.
  *
  * Owns `<home>/work-trees` (a bare repository per agent) and the table of what was saved. Whoever saves is the
- * session itself, while it lives.
+ * session itself: while it lives, and a last time after that.
  */
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,6 @@ import type { App } from "../http/app.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { ownHost } from "../own-host.ts";
 import type { Db } from "../store/database.ts";
-import { requireLiving } from "../store/living-session.ts";
 import type { World } from "../world.ts";
 import { type AgentStore, keepOnly, openAgentStore, storeName } from "./agent-store.ts";
 import { createTurns } from "./in-turn.ts";
@@ -27,6 +26,7 @@ import {
   findWorkTree,
   forgetWorkTrees,
   putWorkTree,
+  requireMaySave,
   savesHeld,
   sessionsKept,
 } from "./work-trees-store.ts";
@@ -94,12 +94,12 @@ export async function createWorkTrees(deps: WorkTreesDeps): Promise<WorkTrees> {
   ): Promise<SavedWorkTree> {
     const agent = await ownerOf(session);
     await inTurn(storeName(agent), async () => {
-      await db.begin(async (tx) => await requireLiving(tx, session));
+      await db.begin(async (tx) => await requireMaySave(tx, session, world.now()));
       await storeOf(agent).accept(session, bundle, signal, async (accepted) => {
         const report = sentReport(accepted.report);
         // The session cannot end between the ref and the row.
         await db.begin(async (tx) => {
-          await requireLiving(tx, session);
+          await requireMaySave(tx, session, world.now());
           await accepted.keep();
           const savedAt = world.now();
           await putWorkTree(tx, { session, agent, save: accepted.save.id, savedAt, report });

@@ -115,7 +115,7 @@ test("a tree that is swept away under it fails to be saved, and is saved again w
   const saving = await startSaving({ ...tree, session: "s", everyMs: 1_000_000 });
   rmSync(tree.path, { recursive: true });
   const gone = await saving.save();
-  assert.ok(gone.failure instanceof Error);
+  assert.equal((gone.failure as Fault).code, "not_found");
   tree.write({ a: "2\n" });
   const back = await saving.save();
   assert.equal(back.failure, null);

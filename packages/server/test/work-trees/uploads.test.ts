@@ -141,6 +141,27 @@ test("only the session itself saves, only while it lives, and only its agent get
   await assert.rejects(client.workTreeBundle("sess_never"), codeOf("not_found"));
 });
 
+test("what a session left is saved after its death was told, until another begins or it is long ago", async () => {
+  await using server = await startServer();
+  const { client, session } = await agentOf(server);
+  using tree = makeTree();
+  draft(tree);
+  await client.endSession(session, { reason: "crashed", detail: "exit code 3" });
+  const options = { home: tree.home, session, client };
+  await saveOnce(tree.path, options);
+  tree.write({ "more.md": "more\n" });
+  const { db } = server.lastgood;
+  await db`update sessions set ended_at = ended_at - interval '6 minutes' where id = ${session}`;
+  await assert.rejects(saveOnce(tree.path, options), codeOf("fenced"));
+  await db`update sessions set ended_at = ended_at + interval '6 minutes' where id = ${session}`;
+  await saveOnce(tree.path, options);
+  await client.openSession({});
+  tree.write({ "more.md": "more and more\n" });
+  await assert.rejects(saveOnce(tree.path, options), codeOf("fenced"));
+  const report = (await client.savedWorkTree(session)).report ?? assert.fail();
+  assert.ok(said(report).includes("new more.md"));
+});
+
 test("what is no sound bundle is refused, and leaves nothing behind", async () => {
   await using server = await startServer();
   const { client, session } = await agentOf(server);
