@@ -6,7 +6,7 @@ import type { Effect, Session } from "@lastgood/sdk";
 import { textOf } from "./job.ts";
 import type { Life } from "./life.ts";
 import type { Line } from "./said.ts";
-import type { WorldAtEnd } from "./world-at-end.ts";
+import { pagesMax, type WorldAtEnd } from "./world-at-end.ts";
 
 export interface Judged {
   readonly what: string;
@@ -233,7 +233,8 @@ function claims({ tasks, sessions }: WorldAtEnd): readonly string[] {
 }
 
 function storms({ pages, released }: WorldAtEnd): readonly string[] {
-  return pages === released ? [] : [`${released} times an agent was parked, ${pages} pages`];
+  const isTold = pages === Math.min(released, pagesMax);
+  return isTold ? [] : [`${released} times an agent was parked, ${pages} pages`];
 }
 
 function broken(lives: readonly Life[]): readonly string[] {

@@ -50,6 +50,8 @@ export interface Reading {
 }
 
 const limit = 1_000;
+/** More are not listed at once. */
+export const pagesMax = 200;
 
 export async function readWorld(reading: Reading): Promise<WorldAtEnd> {
   const { client, folder, agents, seed, given, unknown, listedAt, released } = reading;
@@ -66,7 +68,7 @@ export async function readWorld(reading: Reading): Promise<WorldAtEnd> {
   }
   const inboxes = await Promise.all(agents.map((agent) => client.inbox(agent)));
   const { deadLetters } = await client.deadLetters();
-  const { pages } = await client.pages();
+  const { pages } = await client.pages({ limit: pagesMax });
   return {
     ...{ given, jobs, unknown, listedAt, released },
     tasks: new Map(
