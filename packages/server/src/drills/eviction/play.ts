@@ -58,7 +58,7 @@ export async function play(
   if (!interrupt) await cast.startWriter(writer, workTreeOf(folder, writer));
   const doneAt = await done(playing, interrupted);
   const tookMs = Math.round(performance.now() - began);
-  await editorHeard(playing, interrupt);
+  if (doneAt !== null) await editorHeard(playing, interrupt);
   const facts = await readFacts(client, world, story);
   return { story, world, settings, interrupted, tookMs, doneAt, facts };
 }
