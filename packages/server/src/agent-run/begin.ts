@@ -1,5 +1,6 @@
 /** Saves what the session finds, hands the program what it must know, and starts it. */
 import { Fault, type OpenedSession } from "@lastgood/sdk";
+import type { AgentToken } from "./agent-token.ts";
 import type { Saving } from "./own-work-tree.ts";
 import { type Program, startProgram } from "./program.ts";
 import type { Run } from "./run-options.ts";
@@ -7,6 +8,7 @@ import type { Run } from "./run-options.ts";
 export interface Begun {
   readonly program: Program;
   readonly saving: Saving | null;
+  readonly token: AgentToken;
 }
 
 /** When it does not come to a start, the session is ended as `stopped`, and the reason thrown. */
@@ -18,7 +20,8 @@ export async function begin(run: Run, opened: OpenedSession): Promise<Begun> {
     saving = (await workTree?.startSaving(client, session, signals.stop)) ?? null;
     if (task !== null) await client.claimTask(task, session);
     await writeBrief(run, session);
-    return { program: await start(run, opened), saving };
+    const token = await run.token();
+    return { program: await start(run, opened, token), saving, token };
   } catch (error) {
     const because = error instanceof Error ? error.message : String(error);
     await server.tellEnd(session, { reason: "stopped", detail: because.slice(0, 1_000) });
@@ -27,8 +30,12 @@ export async function begin(run: Run, opened: OpenedSession): Promise<Begun> {
   }
 }
 
-async function start(run: Run, { record, recovery, before }: OpenedSession): Promise<Program> {
-  const { agent, task, command, records, signals, token, told } = run;
+async function start(
+  run: Run,
+  { record, recovery, before }: OpenedSession,
+  token: AgentToken,
+): Promise<Program> {
+  const { agent, task, command, records, signals, told } = run;
   const { session_id: session } = record;
   const program = await startProgram(command, {
     ...inherited(),

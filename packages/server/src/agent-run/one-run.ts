@@ -1,5 +1,5 @@
 /** One run of the program in one session, from its start to what comes after it. */
-import type { OpenedSession, Session, SessionEnd } from "@lastgood/sdk";
+import { Fault, faults, type OpenedSession, type Session, type SessionEnd } from "@lastgood/sdk";
 import {
   type Ended,
   endedItself,
@@ -15,6 +15,8 @@ import type { Run } from "./run-options.ts";
 
 const untoldMsMax = 60_000;
 const leftGraceMs = 1_000;
+/** After a start that the server was not there for. */
+const againMs = 1_000;
 /** One whose session is over, or that hangs, is not waited for as long as one that is told to stop. */
 const overGraceMs = 5_000;
 
@@ -23,7 +25,15 @@ export async function runOnce(run: Run, opened: OpenedSession, inARow: number): 
   const { session_id: session } = opened.record;
   const life = keepAlive(run, opened);
   try {
-    const { program, saving } = await begin(run, opened);
+    const begun = await begin(run, opened).catch((error: unknown) => {
+      if (error instanceof Fault && isAway(error)) return error;
+      throw error;
+    });
+    if (begun instanceof Fault) {
+      told({ event: "trouble", what: "the start did not come about", because: begun.message });
+      return { do: "restart", afterMs: againMs, inARow };
+    }
+    const { program, saving, token } = begun;
     const beganAt = performance.now();
     life.follow(program);
     const { end: programEnd, ended } = await seeToItsEnd(run, program, session, life.over);
@@ -45,7 +55,7 @@ export async function runOnce(run: Run, opened: OpenedSession, inARow: number): 
       }),
       program.end(leftGraceMs),
     ]);
-    records.ended({ session, program: program.identity, token: run.token.id });
+    records.ended({ session, program: program.identity, token: token.id });
     if (isDeath) await saving?.stop({ isOver: true });
     const lived = { livedMs: endedAt - beganAt, inARow };
     const next = (answer: Session | null) =>
@@ -57,6 +67,11 @@ export async function runOnce(run: Run, opened: OpenedSession, inARow: number): 
   } finally {
     life.stop();
   }
+}
+
+/** Not what the server refuses now and may grant later, such as a task that another session has. */
+function isAway({ code }: Fault): boolean {
+  return faults[code].retry === "later" && faults[code].status >= 500;
 }
 
 /** Beats from now on: before the program is there, and until its end was told. */

@@ -29,14 +29,17 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   const signals = listenToSignals(process.stdin.isTTY === true);
   const { url } = connection;
   const server = createServerSide({ client, url, records, told, stop: signals.stop });
-  let token: AgentToken | null = null;
+  let made: AgentToken | null = null;
+  const token = async () => {
+    made ??= await agentToken(client, agent, connection.token);
+    return made;
+  };
   try {
     await server.endAbandoned();
     for (let inARow = 0; ; ) {
       const opened = await open(options, server);
       if (opened === null) return 128 + 15;
       if (opened === "parked") return parkedExit;
-      token ??= await agentToken(client, agent, connection.token);
       const run = { ...options, client, records, signals, server, token };
       const next = await runOnce(run, opened, inARow);
       if (next.do === "exit") {
@@ -50,7 +53,8 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   } finally {
     signals.close();
     records.close();
-    if (token !== null && token.id !== null) await client.revokeToken(token.id).catch(() => {});
+    const id = (made as AgentToken | null)?.id ?? null;
+    if (id !== null) await client.revokeToken(id).catch(() => {});
   }
 }
 

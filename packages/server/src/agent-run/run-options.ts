@@ -32,5 +32,6 @@ export interface Run extends RunAgentOptions {
   readonly records: RunRecords;
   readonly signals: StopSignals;
   readonly server: ServerSide;
-  readonly token: AgentToken;
+  /** The program's own; made when it is asked for first. */
+  token(): Promise<AgentToken>;
 }

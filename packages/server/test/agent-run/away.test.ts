@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -140,6 +142,58 @@ test("nor is it lost when the wrapper is killed as well: the next one tells it",
   const { record, detail } = await server.client.sessionOf(session);
   assert.ok(["completed", "crashed"].includes(record.exit_reason ?? ""), detail);
   assert.deepEqual(readdirSync(join(machine.home, "agent-runs/marketing")), []);
+});
+
+test("a server that goes away in the middle of a start is waited for, and the start made again", async () => {
+  await using server = await startRestartable({ agents: { marketing: {} } });
+  await using machine = await startMachine();
+  await server.client.assignTask({ id: "post", title: "Write it", agent: "marketing" });
+  let refused = 0;
+  const proxy = createServer(async (request, response) => {
+    const isClaim = request.url?.endsWith("/claim") === true;
+    if (isClaim && refused++ === 0) return request.socket.destroy();
+    const body = request.method === "GET" ? null : Buffer.concat(await request.toArray());
+    const { authorization = "", "content-type": type } = request.headers;
+    const answer = await fetch(`${server.url}${request.url}`, {
+      method: request.method ?? "GET",
+      headers: { authorization, ...(type === undefined ? {} : { "content-type": type }) },
+      body,
+    });
+    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "" });
+    response.end(await answer.text());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = proxy.address() as AddressInfo;
+    const connection = {
+      url: `http://127.0.0.1:${port}`,
+      token: await server.tokenFor("marketing"),
+    };
+    const args = [
+      "--agent",
+      "marketing",
+      "--task",
+      "post",
+      "--",
+      "sh",
+      "-c",
+      "echo $LASTGOOD_TASK",
+    ];
+    const wrapped = machine.run(connection, args);
+    assert.equal((await wrapped.ended).code, 0, wrapped.err);
+    assert.equal(wrapped.out, "post\n");
+    const { sessions } = await server.client.sessions();
+    assert.deepEqual(
+      sessions.map(({ record }) => [record.exit_reason, record.tasks_started]),
+      [
+        ["completed", ["post"]],
+        ["stopped", []],
+      ],
+    );
+  } finally {
+    proxy.closeAllConnections();
+    proxy.close();
+  }
 });
 
 test("a storm is parked though the server was restarted in the middle of it", async () => {
