@@ -16,14 +16,7 @@ import type { Db } from "../store/database.ts";
 import { sessionIsOver } from "../store/living-session.ts";
 import type { World } from "../world.ts";
 import { flushEveryMs } from "./session.ts";
-import {
-  type Beat,
-  type Beating,
-  findFenced,
-  heardAfterEnd,
-  markSuspect,
-  writeBeats,
-} from "./session-store.ts";
+import { type Beat, type Beating, findFenced, markSuspect, writeBeats } from "./session-store.ts";
 
 export interface Heartbeats {
   /** Resolves with the lease's new end. `fenced` when the session is over, `not_found`, `not_yours`. */
@@ -117,10 +110,7 @@ export function createHeartbeats({
       const at = world.now();
       const { agent, leaseMs, over } = known.get(id) ?? (await look(id));
       actingAgent(actor, agent);
-      if (over) {
-        await heardAfterEnd(db, id, at);
-        throw sessionIsOver(id);
-      }
+      if (over) throw sessionIsOver(id);
       gather({ id, at, tokens, onRecovery, by });
       if (tokens > 0 || onRecovery > 0) {
         await new Promise<void>((resolve, reject) => {

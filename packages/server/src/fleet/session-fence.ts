@@ -3,6 +3,8 @@
  * of another agent, may look but not touch. Each such call is a sign of life.
  */
 
+import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Fault } from "../fault.ts";
 import { nameOf } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
@@ -45,10 +47,10 @@ export function fenceSessions(app: App, { db, world, heartbeats }: FenceDeps): v
       );
     }
     if (found.over) {
-      await heardAfterEnd(db, id, world.now());
       const { config } = request.routeOptions;
-      if (request.method === "GET" || config.heardAfterEnd === true) return;
-      throw sessionIsOver(id);
+      if (request.method !== "GET" && config.heardAfterEnd !== true) throw sessionIsOver(id);
+      await heardAfterEnd(db, id, world.now());
+      return;
     }
     request.session = id;
     heartbeats.heard(id);
@@ -56,13 +58,25 @@ export function fenceSessions(app: App, { db, world, heartbeats }: FenceDeps): v
       if (!raw.writableFinished) heartbeats.lost(id);
     });
   });
-  // It ended while it was calling, and hears so now: whoever is there to hear it has not crashed.
-  app.addHook("onError", async ({ session, raw }, _, error) => {
-    if (session === null || raw.socket.destroyed || !isFenced(error, session)) return;
-    await heardAfterEnd(db, session, world.now());
+  // Whoever is there to hear that the session is over has not crashed; what it sent before it was killed may
+  // arrive after its end all the same.
+  app.addHook("onError", async ({ raw }, _, error) => {
+    const session = fencedSession(error);
+    if (session !== null && (await isThere(raw.socket))) {
+      await heardAfterEnd(db, session, world.now());
+    }
   });
 }
 
-function isFenced(error: unknown, session: string): boolean {
-  return error instanceof Fault && error.code === "fenced" && error.context.session === session;
+/** The session that the fault says is over. */
+function fencedSession(error: unknown): string | null {
+  if (!(error instanceof Fault) || error.code !== "fenced") return null;
+  const { session } = error.context;
+  return typeof session === "string" ? session : null;
+}
+
+/** Looked at after what arrived together with the request: the end of a connection comes behind its data. */
+async function isThere(socket: Socket): Promise<boolean> {
+  await nextTurn();
+  return !socket.destroyed && !socket.readableEnded;
 }
