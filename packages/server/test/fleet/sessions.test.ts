@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
 import { test } from "node:test";
 import { createClient, Fault, type OpenedSession } from "@lastgood/sdk";
 import { attend, silentSince } from "../../src/fleet/session-store.ts";
@@ -226,40 +225,6 @@ test("an end waits for whoever writes in the session's name, and keeps him from 
   const { record } = await sessionOf(server, session);
   assert.equal(record.exit_reason, "completed");
   assert.equal(record.messages_processed, 1);
-});
-
-test("what a killed agent had sent is no sign of life after its end", async () => {
-  await using server = await startServer(config);
-  const marketing = await server.clientAs("agent", "marketing");
-  const killed = await marketing.openSession({ leaseMs: 1_000 });
-  await marketing.openSession({ leaseMs: 600_000 });
-  const id = killed.record.session_id;
-  const { hostname, port } = new URL(server.lastgood.url);
-  const token = await server.tokenAs("agent", "marketing");
-  const head = (path: string, ...headers: readonly string[]) =>
-    [
-      `POST ${path} HTTP/1.1`,
-      `host: ${hostname}`,
-      `authorization: Bearer ${token}`,
-      ...headers,
-    ].join("\r\n");
-  const json = ["content-type: application/json", "content-length: 2", "", "{}"];
-  // The kernel sends what was written and closes, as it does for a process that is gone.
-  for (const request of [
-    head(`/v1/sessions/${id}/heartbeat`, ...json),
-    head("/v1/inboxes/marketing/fetch", `lastgood-session: ${id}`, ...json),
-  ]) {
-    const socket = connect({ host: hostname, port: Number(port) });
-    await once(socket, "connect");
-    const closed = once(socket, "close");
-    socket.end(request);
-    socket.resume();
-    await closed;
-  }
-  await until("the verdict", async () => {
-    const { record } = await sessionOf(server, id);
-    return record.exit_reason === "crashed" ? true : null;
-  });
 });
 
 test("three deaths within a minute park the agent and call a person once, until it is released", async () => {
