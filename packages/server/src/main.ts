@@ -29,7 +29,7 @@ import { startCheckHabits } from "./incidents/check-habits.ts";
 import type { EvidenceBoard, Weighing } from "./incidents/evidence-board.ts";
 import { createIncidents, type Incidents } from "./incidents/incidents.ts";
 import { signalSourceOf } from "./incidents/signal-source.ts";
-import { checkHistory } from "./incidents/triage-store.ts";
+import { checkHistory, rerunsOf } from "./incidents/triage-store.ts";
 import { barsRoutes } from "./layers/code/bars-routes.ts";
 import { type Code, createCode } from "./layers/code/code.ts";
 import { codeRoutes } from "./layers/code/code-routes.ts";
@@ -346,6 +346,7 @@ async function openResponse(
       return latest === null ? null : toApi(latest);
     },
     checkHistory: (service) => checkHistory(db, service),
+    rerunsOf: (incident) => rerunsOf(db, incident),
   });
   closing.add(() => learning.stop());
   const incidents: Incidents = createIncidents({

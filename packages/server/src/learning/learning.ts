@@ -28,9 +28,13 @@ export interface LearningDeps {
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
   /** How often the service's check passed and failed on what was known to be good. */
   checkHistory(service: string): Promise<CheckHistory>;
+  /** What triage saw when it ran the check in this incident. */
+  rerunsOf(incident: IncidentId): Promise<readonly Rerun[]>;
 }
 
-const checkMsMax = 60_000;
+type Rerun = Pick<CheckRun, "service" | "revision" | "outcome">;
+
+const checkMsMax = 120_000;
 /** How long the draft waits for the check: it is due within five seconds of verified. */
 const draftWaitsMs = 4_000;
 
@@ -113,10 +117,16 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
   if (pair === null || service === undefined) return;
   const signal = AbortSignal.timeout(checkMsMax);
   const known = await deps.checkHistory(service);
-  const [bad, good] = await Promise.all([
-    runUntilShown(sandboxes, service, pair, "bad", known, signal),
-    runUntilShown(sandboxes, service, pair, "good", known, signal),
-  ]);
+  const seen = (await deps.rerunsOf(incident)).filter((run) => run.service === service);
+  const runUntil = async (wanted: "bad" | "good") => {
+    const before = seen.filter(({ revision }) => revision === pair[wanted]);
+    await using sandbox = await sandboxes.open(service, pair[wanted], signal, pair.good);
+    const runs: CheckRun[] = [];
+    do runs.push(await sandbox.check(signal));
+    while (runs.length < runsMax && !shows([...before, ...runs], wanted, known));
+    return { runs, all: [...before, ...runs] };
+  };
+  const [bad, good] = await Promise.all([runUntil("bad"), runUntil("good")]);
   const check: Check = {
     id: newId<string>(world, "chk"),
     incident,
@@ -124,8 +134,8 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
     command: services[service]?.sandbox?.check ?? [],
     badRevision: pair.bad,
     goodRevision: pair.good,
-    ...accept(bad, good, known),
-    runs: [...bad, ...good].map(evidenceOf),
+    ...accept(bad.all, good.all, known),
+    runs: [...bad.runs, ...good.runs].map(evidenceOf),
   };
   await saveCheck(db, check, world.now());
 }
@@ -141,21 +151,6 @@ function revisionsOf(recovery: Recovery | null) {
 }
 
 const runsMax = 12;
-
-async function runUntilShown(
-  sandboxes: Sandboxes,
-  service: string,
-  revisions: { readonly bad: string; readonly good: string },
-  wanted: "bad" | "good",
-  known: CheckHistory,
-  signal: AbortSignal,
-): Promise<readonly CheckRun[]> {
-  await using sandbox = await sandboxes.open(service, revisions[wanted], signal, revisions.good);
-  const runs: CheckRun[] = [];
-  do runs.push(await sandbox.check(signal));
-  while (runs.length < runsMax && !shows(runs, wanted, known));
-  return runs;
-}
 
 function evidenceOf({ service: _, startedAt, ...run }: CheckRun): CheckEvidence {
   return { ...run, startedAt: startedAt.toISOString() };

@@ -9,8 +9,8 @@ const restless = new Set([
   ...["audits", "leases", "fleet_watch"],
   ...["signal_chunks", "signal_buckets", "rule_states", "rule_verdicts", "rule_trajectories"],
 ]);
-/** Columns that say when somebody looked, not what is there. */
-const lookedAt = "{looked_at}";
+/** Columns that say when somebody looked, or was heard, and not what is there. */
+const lookedAt = "{looked_at,heard_at}";
 
 export type Digests = Readonly<Record<string, string>>;
 
