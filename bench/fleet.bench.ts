@@ -29,13 +29,15 @@ export async function run({ short }: BenchOptions): Promise<Record<string, numbe
     const token = (await readFile(tokenFileOf(home), "utf8")).trim();
     const client = createClient({ url: server.url, token });
     try {
+      const seconds = short ? 9 : 30;
+      const idleCores = await coresOf(server, seconds);
       const records = await recordMs(client, short ? 200 : 1_000);
-      const heartbeats = await heartbeatCost(server, client, token, short ? 9 : 30);
+      const heartbeats = await heartbeatCost(server, client, token, seconds);
       const p50s = Object.values(records).map(({ p50 }) => p50);
       return {
-        ...{ agents, heartbeatMs, heartbeats, records },
+        ...{ agents, heartbeatMs, idleCores, heartbeats, records },
         ratios: {
-          heartbeatCoresToGoal: rounded(heartbeats.cores / goals.heartbeatCores),
+          heartbeatCoresToGoal: rounded((heartbeats.cores - idleCores) / goals.heartbeatCores),
           slowestRecordP50ToGoal: rounded(Math.max(...p50s) / goals.recordP50Ms),
         },
       };
@@ -88,21 +90,25 @@ async function heartbeatCost(server: Started, client: Lastgood, token: string, s
     }
   });
   await delay(heartbeatMs);
-  const [before, beatsBefore] = [await cpuSeconds(server), answered];
-  const began = performance.now();
-  await delay(seconds * 1_000);
-  const took = (performance.now() - began) / 1_000;
-  const [after, beats] = [await cpuSeconds(server), answered - beatsBefore];
+  const beatsBefore = answered;
+  const cores = await coresOf(server, seconds);
+  const beats = answered - beatsBefore;
   const { agents: seen } = await client.agents();
   running.abort();
   await Promise.all(lives);
   connections.destroy();
   return {
-    cores: Math.round(((after - before) / took) * 1_000) / 1_000,
-    beatsPerSecond: Math.round(beats / took),
-    ...{ refused, seconds: Math.round(took) },
+    ...{ cores, beatsPerSecond: Math.round(beats / seconds), refused, seconds },
     living: seen.filter(({ state }) => state === "working" || state === "suspect").length,
   };
+}
+
+/** What the server uses of one core, over that time. */
+async function coresOf(server: Started, seconds: number): Promise<number> {
+  const [before, began] = [await cpuSeconds(server), performance.now()];
+  await delay(seconds * 1_000);
+  const used = (await cpuSeconds(server)) - before;
+  return Math.round((used / ((performance.now() - began) / 1_000)) * 1_000) / 1_000;
 }
 
 /** One agent, one record after another. */
@@ -111,12 +117,16 @@ async function recordMs(client: Lastgood, times: number) {
   const { id } = session;
   await client.assignTask({ id: "bench", title: "bench", agent: "recorder" });
   await session.tasks.claim("bench");
+  const begun: string[] = [];
   const commit = () => randomUUID().replaceAll("-", "").padEnd(40, "0");
   return {
-    effect: await timed(times, async (n) => {
+    effectBegun: await timed(times, async (n) => {
       const { effect } = await session.client.beginEffect({ session: id, key: `effect ${n}` });
-      await session.client.confirmEffect(effect.id, { session: id });
+      begun.push(effect.id);
     }),
+    effectConfirmed: await timed(times, async (n) =>
+      session.client.confirmEffect(begun[n] ?? "", { session: id }),
+    ),
     checkpoint: await timed(times, (n) =>
       session.client.recordCheckpoint(id, { commit: commit(), message: `c ${n} [task:bench]` }),
     ),
