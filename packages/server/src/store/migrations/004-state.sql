@@ -111,8 +111,11 @@ begin
     ver := coalesce((select d.ver from documents d where d.doc = key), 0);
     return;
   end if;
-  insert into document_versions (doc, ver, hash, at_us, change_id, act_id, agent, op, body, salt)
-  values (key, ver, hash, at_us, change_id, act_id, agent, op, body, salt);
+  -- One statement for both: the second would cost as much again to begin and to end.
+  with version as (
+    insert into document_versions (doc, ver, hash, at_us, change_id, act_id, agent, op, body, salt)
+    values (key, ver, hash, at_us, change_id, act_id, agent, op, body, salt)
+  )
   insert into changes (
     id, at, layer, kind, target, agent, task, session, from_ref, to_ref, reason, reverts, details)
   values (

@@ -34,7 +34,6 @@ create table session_reads (
 create index on session_reads (at);
 
 -- What takes a change back is found from the change, and from when it was done.
-create index on changes using gin (reverts) where reverts <> '{}';
 create index on changes (at desc, id desc) where reverts <> '{}';
 create index on containments (agent, since desc);
 create index on message_consumers (role) where role is not null;
