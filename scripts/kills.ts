@@ -19,8 +19,16 @@ const { values } = parseArgs({
     mutation: { type: "string" },
   },
 });
+if (!/^(embedded|nats)$/.test(values.engine) || !(Number(values.kills) >= 0)) {
+  throw new Error("--engine is embedded or nats, and --kills a number");
+}
 const runMsMax = 3_600_000;
 const stage = new AsyncDisposableStack();
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  // Whoever interrupts it gets a clean machine back.
+  process.once(name, () => interrupted.abort(new Error(`the kills were ended by ${name}`)));
+}
 try {
   console.log(`seed ${values.seed}`);
   const outcome = await runKills({
@@ -33,7 +41,7 @@ try {
     drainMsMax: values.mutation === undefined ? 300_000 : 60_000,
     ...(values.mutation === undefined ? {} : { mutation: values.mutation }),
     told: (text) => console.log(text),
-    signal: AbortSignal.timeout(runMsMax),
+    signal: AbortSignal.any([interrupted.signal, AbortSignal.timeout(runMsMax)]),
   });
   console.log(tableOf(outcome));
   const violations = outcome.judged.flatMap((each) => each.violations).length;

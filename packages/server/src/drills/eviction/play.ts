@@ -25,6 +25,8 @@ export interface Played {
   /** From the writer's start to the last message handled. */
   readonly tookMs: number;
   readonly doneAt: Date | null;
+  /** How long after that the editor had heard of it; null where it did not. */
+  readonly heardMs: number | null;
   readonly facts: Facts;
 }
 
@@ -58,9 +60,9 @@ export async function play(
   if (!interrupt) await cast.startWriter(writer, workTreeOf(folder, writer));
   const doneAt = await done(playing, interrupted);
   const tookMs = Math.round(performance.now() - began);
-  if (doneAt !== null) await editorHeard(playing, interrupt);
+  const heardMs = doneAt === null ? null : await editorHeard(playing, interrupt);
   const facts = await readFacts(client, world, story);
-  return { story, world, settings, interrupted, tookMs, doneAt, facts };
+  return { story, world, settings, interrupted, tookMs, doneAt, heardMs, facts };
 }
 
 interface PlayOptions {
@@ -191,7 +193,8 @@ const toldMsMax = 40_000;
 async function editorHeard(
   { world, story, options }: Stage,
   isInterrupted: boolean,
-): Promise<void> {
+): Promise<number | null> {
+  const began = performance.now();
   const wanted = ["task.completed"];
   if (isInterrupted && story.variant !== "compaction") wanted.push("session.died");
   const look = async () => {
@@ -199,7 +202,11 @@ async function editorHeard(
     return wanted.every((type) => heard.includes(type)) ? true : null;
   };
   const patience = { withinMs: toldMsMax, everyMs: 25, signal: options.signal };
-  await until("the editor to hear of it", look, patience).catch(() => {
+  try {
+    await until("the editor to hear of it", look, patience);
+    return Math.round(performance.now() - began);
+  } catch {
     options.signal.throwIfAborted();
-  });
+    return null;
+  }
 }

@@ -46,6 +46,7 @@ export function reportOf({ played, uninterrupted, timeline }: Both): DrillReport
       resumed: resumption,
       wordsWrittenAgain: rewritten(played),
       tookMs: { interrupted: played.tookMs, uninterrupted: uninterrupted.tookMs },
+      editorHeardAfterMs: played.heardMs,
       sessions: facts.sessions.map(({ record }) => record),
       commits: facts.commits,
       unknownEffects: facts.effects.filter(({ state }) => state === "unknown").map(({ id }) => id),

@@ -40,7 +40,7 @@ export function judge(lives: readonly Life[], world: WorldAtEnd): readonly Judge
 
 const deaths: readonly (string | null)[] = ["crashed", "hung", "evicted"];
 
-/** One that another worker had fenced before it was killed did not crash, and need not be said to have. */
+/** One that another worker had fenced while it lived may be said to be fenced, or to have crashed. */
 export function unnoticed(
   lives: readonly Life[],
   { sessions }: Pick<WorldAtEnd, "sessions">,
@@ -49,20 +49,19 @@ export function unnoticed(
     const killedAt = life.killedAt();
     const session = sessions.get(life.session() ?? "");
     if (killedAt === null || session === undefined) return [];
-    const { exit_reason: reason, ended_at: ended } = session.record;
-    if (deaths.includes(reason) || endedBefore(session, killedAt, life)) return [];
-    return [`${session.record.session_id} was killed, and is ${reason ?? "alive"} (${ended})`];
+    const { session_id: id, exit_reason: reason, ended_at: ended } = session.record;
+    if (deaths.includes(reason) || endedBefore(session, killedAt)) return [];
+    return [
+      `${id} was killed at ${new Date(killedAt).toISOString()}, and is ${reason ?? "alive"} (${ended})`,
+    ];
   });
 }
 
-/** It was fenced, and had been heard of since: it lived when it was fenced. Or it had said its end itself. */
-function endedBefore({ record }: Session, killedAt: number, life: Life): boolean {
-  if (record.ended_at === null) return false;
-  const ended = new Date(record.ended_at).getTime();
-  if (record.exit_reason === "stopped" || record.exit_reason === "completed") return true;
-  return (
-    record.exit_reason === "fenced" && ended <= killedAt && life.lines.some(({ at }) => at >= ended)
-  );
+/** It was fenced, or had said its end itself. */
+function endedBefore({ record }: Session, killedAt: number): boolean {
+  const { ended_at: ended, exit_reason: reason } = record;
+  if (reason === "stopped" || reason === "completed") return true;
+  return reason === "fenced" && ended !== null && new Date(ended).getTime() <= killedAt;
 }
 
 function invented(lives: readonly Life[], { sessions }: WorldAtEnd): readonly string[] {

@@ -64,7 +64,7 @@ export function createKiller(options: KillerOptions): Killing {
 
   /** K3. */
   async function release(life: Life): Promise<void> {
-    if (life.lines.at(-1)?.say !== "ended" || !wasParked(life)) return;
+    if (!wasParked(life)) return;
     await client.releaseAgent(life.agent, "it is killed on purpose");
     released += 1;
   }

@@ -23,10 +23,11 @@ export interface Life {
   hasSaid(lines: number): Promise<void>;
   /** False where it was over before. Resolves when it is gone and all that it said was read. */
   kill(): Promise<boolean>;
-  /** SIGTERM; and resolves when it is gone. */
+  /** SIGTERM, and SIGKILL where that is not enough. Resolves when it is gone. */
   stop(): Promise<void>;
 }
 
+const stopMsMax = 20_000;
 const file = join(import.meta.dirname, "worker.ts");
 
 export function startLife(briefing: WorkerBriefing): Life {
@@ -96,7 +97,9 @@ function listenTo(child: ChildProcess, { agent, leaseMs }: WorkerBriefing): Life
     },
     async stop() {
       child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), stopMsMax);
       await over;
+      clearTimeout(timer);
     },
   };
 }
