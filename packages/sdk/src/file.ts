@@ -2,7 +2,7 @@
 /** `@lastgood/sdk/file`: what only a runtime with a file system can do. Everything else is without `node:`. */
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { SnapshotStorage } from "./releases.ts";
+import type { SnapshotStorage } from "./snapshot-storage.ts";
 
 /** Keeps the last snapshot of pins in a file: there as a whole, or as it was. For one process at a time. */
 export function fileStorage(path: string): SnapshotStorage {

@@ -136,6 +136,12 @@ export interface PinStatus extends Pin {
   };
 }
 
+export interface PinPage {
+  readonly epoch: number;
+  readonly pins: readonly PinStatus[];
+  readonly more: boolean;
+}
+
 export interface PinDetails extends PinStatus {
   /** At most 1,000; the longest silent first. */
   readonly stragglers: readonly PinConsumer[];
@@ -253,11 +259,8 @@ export function releasesApi(call: Call) {
 
     environments: () =>
       call<{ readonly environments: readonly EnvironmentStatus[] }>("GET", "/v1/environments"),
-    pins: (env: string) =>
-      call<{ readonly epoch: number; readonly pins: readonly PinStatus[] }>(
-        "GET",
-        `${environment(env)}/pins`,
-      ),
+    /** By artifact; at most 1,000, those that moved last. */
+    pins: (env: string) => call<PinPage>("GET", `${environment(env)}/pins`),
     pin: (env: string, name: string) => call<PinDetails>("GET", pin(env, name)),
     /** `policy_missing`, `review_missing`, `was_rolled_back`, `version_conflict`: nothing moved. */
     deployRelease: (env: string, name: string, deployment: Deployment) =>

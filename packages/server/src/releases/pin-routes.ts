@@ -43,6 +43,7 @@ export interface PinRoutesDeps {
 const tags = ["pins"];
 const ofEnvironment = z.strictObject({ environment });
 const ofPin = z.strictObject({ environment, artifact });
+const pinsShown = 1_000;
 const historyShown = 100;
 const stragglersShown = 1_000;
 
@@ -79,17 +80,22 @@ function readRoutes(app: App, { db, world }: PinRoutesDeps): void {
         tags,
         summary: "What an environment runs of each artifact, and who follows it",
         params: ofEnvironment,
-        response: { 200: z.object({ epoch: z.number(), pins: z.array(pinStatusSchema) }) },
+        response: {
+          200: z.object({
+            epoch: z.number(),
+            pins: z.array(pinStatusSchema),
+            more: z.boolean(),
+          }),
+        },
       },
     },
     async ({ params }) => {
       const epoch = await requireEpoch(db, params.environment);
       const followed = await followedIn(db, params.environment);
       const pins: PinStatus[] = [];
-      for (const pin of await pinsInForce(db, params.environment)) {
-        pins.push(await statusOf(db, pin, followed));
-      }
-      return { epoch, pins };
+      const found = await pinsInForce(db, params.environment, pinsShown + 1);
+      for (const pin of found.slice(0, pinsShown)) pins.push(await statusOf(db, pin, followed));
+      return { epoch, pins, more: found.length > pinsShown };
     },
   );
 

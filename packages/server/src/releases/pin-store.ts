@@ -96,13 +96,17 @@ export async function pinsOfChanges(
   return found.toReversed();
 }
 
-/** The pins in force, by artifact. */
-export async function pinsInForce(db: Query, environment: string): Promise<readonly Pin[]> {
+/** The pins in force, by artifact; those that moved last, where there are more than `limit`. */
+export async function pinsInForce(
+  db: Query,
+  environment: string,
+  limit: number,
+): Promise<readonly Pin[]> {
   const found = await selectPins(
     db,
     db`p.environment = ${environment} and p.epoch in (
         select max(epoch) from pins where environment = ${environment} group by artifact)`,
-    null,
+    limit,
   );
   return found.toSorted((one, other) => (one.artifact < other.artifact ? -1 : 1));
 }
@@ -155,11 +159,7 @@ export async function withdrawExposures(
 
 type Fragment = ReturnType<Query>;
 
-async function selectPins(
-  db: Query,
-  where: Fragment,
-  limit: number | null,
-): Promise<readonly Pin[]> {
+async function selectPins(db: Query, where: Fragment, limit: number): Promise<readonly Pin[]> {
   return await db<Pin[]>`
     select p.environment, p.artifact, p.epoch, p.did, p.by, p.because, p.at,
       p.change_id as change, p.gained,

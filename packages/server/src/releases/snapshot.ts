@@ -61,8 +61,9 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
     if (before !== undefined) return await before;
     const now = readSnapshot(db, environment).then((snapshot) => {
       const old = known.get(environment);
-      known.set(environment, snapshot);
-      if (old?.epoch !== snapshot.epoch) {
+      // A name under which nothing was ever pinned may be anything, and is not kept.
+      if (snapshot.epoch > 0) known.set(environment, snapshot);
+      if ((old?.epoch ?? 0) !== snapshot.epoch) {
         for (const listener of listeners) listener(snapshot);
         wake(environment);
       }
@@ -82,7 +83,8 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
     log,
     async run() {
       for (const { name, epoch } of await listEnvironments(db)) {
-        if (known.has(name) && known.get(name)?.epoch !== epoch) await read(name);
+        const isAsked = known.has(name) || waiting.has(name);
+        if (isAsked && known.get(name)?.epoch !== epoch) await read(name);
       }
     },
   });
@@ -103,6 +105,7 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
           clearTimeout(timer);
           signal.removeEventListener("abort", end);
           set.delete(end);
+          if (set.size === 0) waiting.delete(environment);
           resolve();
         };
         const timer = setTimeout(end, ms);

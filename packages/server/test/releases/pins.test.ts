@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { outcomesOf } from "../support/work.ts";
-import { artifact, deploy, production, publish, refused, startReleases } from "./world.ts";
+import { pino } from "pino";
+import { createSnapshots } from "../../src/releases/snapshot.ts";
+import { killedWaiting, outcomesOf } from "../support/work.ts";
+import {
+  artifact,
+  deploy,
+  openFrozenIncident,
+  production,
+  publish,
+  refused,
+  startReleases,
+} from "./world.ts";
 
 test("a deployment is a pin under a new epoch, and a change in the ledger with who and why", async () => {
   await using server = await startReleases(["1.0.0", "2.0.0"]);
@@ -313,4 +323,54 @@ test("a pin reaches the services that use it, in the environment of this file an
   assert.deepEqual(await live(), ["3.0.0"]);
   await deploy(client, "1.0.0");
   assert.deepEqual(await live(), ["1.0.0", "1.0.0"], "what brought it first is live again as well");
+});
+
+test("a deployment whose server dies half-way moved nothing", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  const { client, lastgood } = server;
+  await deploy(client, "1.0.0");
+  await killedWaiting(
+    lastgood.db,
+    (tx) => tx`select from environments where name = ${production} for update`,
+    () => client.deployRelease(production, artifact, { version: "2.0.0" }),
+  );
+  const { shares, epoch, history } = await client.pin(production, artifact);
+  assert.deepEqual([shares, epoch, history.length], [[{ version: "1.0.0", share: 100 }], 1, 1]);
+  const { changes } = await client.changes({ layer: "versions", target: artifact });
+  assert.equal(changes.filter(({ kind }) => kind === "deploy").length, 1);
+  const again = await deploy(client, "2.0.0");
+  assert.equal(again.epoch, 2);
+});
+
+test("a change made by another server reaches those who wait here", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  const { client, lastgood } = server;
+  await deploy(client, "1.0.0");
+  const snapshots = createSnapshots({ db: lastgood.db, log: pino({ level: "silent" }) });
+  try {
+    assert.equal((await snapshots.current(production)).epoch, 1);
+    const signal = AbortSignal.timeout(20_000);
+    const waiting = snapshots.newerThan(production, 1, { ms: 20_000, signal });
+    await deploy(client, "2.0.0");
+    const { epoch, pins } = await waiting;
+    assert.deepEqual([epoch, pins.get(artifact)?.releases[0]?.version], [2, "2.0.0"]);
+  } finally {
+    await snapshots.stop();
+  }
+});
+
+test("a release that was rolled back may come again once its incident is closed", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  const { client, lastgood } = server;
+  await deploy(client, "1.0.0");
+  await deploy(client, "2.0.0");
+  await client.rollBackRelease(production, artifact);
+  const incident = await openFrozenIncident(lastgood.db);
+  await lastgood.db`update release_bars set incident = ${incident}`;
+  await assert.rejects(
+    deploy(client, "2.0.0"),
+    refused("was_rolled_back", new RegExp(`rolled back in ${incident}`)),
+  );
+  await client.closeIncident(incident, "it was the network");
+  await deploy(client, "2.0.0");
 });

@@ -66,6 +66,7 @@ test("what is typed wrong is refused with what to write instead, and moves nothi
     [`deploy ${artifact}`, 2, /no version is named/],
     [`deploy ${artifact}:latest`, 2, /another release tomorrow.*bad_input/],
     [`deploy ${artifact}:^2.0.0`, 2, /is a range/],
+    [`deploy prompt ${artifact}:2.0.0`, 2, /customer-service is a spec, not a prompt/],
     [`deploy thing ${artifact}:2.0.0`, 2, /is not one release.*kinds: spec/],
     [`deploy ${artifact}:9.0.0`, 3, /no release customer-service:9\.0\.0/],
     [`deploy ${artifact}:2.0.0 --percent 0`, 2, /percent/],

@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { applyRetention } from "../../src/releases/release-loop.ts";
+import { backup } from "../../src/store/backup.ts";
+import { migrate, readMigrations } from "../../src/store/migrate.ts";
+import { checkBackup, restore } from "../../src/store/restore.ts";
 import { realWorld } from "../../src/world.ts";
+import { startDatabase } from "../support/database.ts";
 import {
   artifact,
   contentOf,
@@ -236,4 +243,28 @@ test("an artifact keeps its kind, and its settings are an operator's", async () 
     artifacts.map(({ name }) => name),
     [artifact, "router"],
   );
+});
+
+test("a backup brings releases and pins back, as immutable as they were", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  await deploy(server.client, "1.0.0");
+  const folder = await mkdtemp(join(tmpdir(), "lastgood-releases-backup-"));
+  await using other = await startDatabase({ migrated: false });
+  try {
+    const path = join(folder, "backup");
+    await backup({ db: server.lastgood.db, folder: path, version: "0.0.0", now: new Date() });
+    const migrations = await readMigrations();
+    const manifest = await checkBackup(path, migrations);
+    await restore({ db: other.db, manifest, folder: path, migrations, verifiers: [] });
+    await migrate(other.db, migrations);
+    for (const statement of ["delete from releases", "update pins set epoch = 9"]) {
+      await assert.rejects(other.db.unsafe(statement), /never changed/, statement);
+    }
+    const [row] = await other.db<{ body: string }[]>`
+      select c.body from pin_shares s join releases r using (artifact, version)
+      join release_contents c using (digest)`;
+    assert.deepEqual(JSON.parse(row?.body ?? ""), contentOf("1.0.0"));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

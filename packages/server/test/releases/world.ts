@@ -1,6 +1,15 @@
 /** A server with releases, and the words that tests about them share. */
 import assert from "node:assert/strict";
 import type { Client, FaultCode } from "@lastgood/sdk";
+import type { IncidentId } from "../../src/ids.ts";
+import { freezeIncident, openIncident } from "../../src/incidents/incident.ts";
+import {
+  insertIncident,
+  moveIncident,
+  requireIncident,
+} from "../../src/incidents/incident-store.ts";
+import type { Db } from "../../src/store/database.ts";
+import { newId, realWorld } from "../../src/world.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 export const production = "production";
@@ -39,4 +48,18 @@ export function refused(code: FaultCode, says: RegExp) {
     assert.match(error.message, says);
     return true;
   };
+}
+
+/** An incident that waits for a person. */
+export async function openFrozenIncident(db: Db): Promise<IncidentId> {
+  const id = newId<IncidentId>(realWorld, "inc");
+  const now = new Date();
+  const opened = openIncident({
+    ...{ id, kind: "contradiction", signature: "contradiction refunds", severity: "high" },
+    ...{ service: "support", title: "refunds are contested", onset: now },
+    ...{ detectedAt: now, openedAt: now },
+  });
+  await insertIncident(db, opened, null);
+  await moveIncident(db, await requireIncident(db, id), freezeIncident(opened, "contested"));
+  return id;
 }

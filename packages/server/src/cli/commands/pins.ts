@@ -1,4 +1,4 @@
-import type { Client, InFlightPolicy, Pin, PinShare } from "@lastgood/sdk";
+import type { ArtifactKind, Client, InFlightPolicy, Pin, PinShare } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
@@ -70,7 +70,8 @@ function deployCommand(program: Command): void {
     .action(
       withServer<DeployOptions, [readonly string[]]>(
         async ({ client, terminal }, options, words) => {
-          const { artifact, version } = namedRelease(words);
+          const { artifact, version, kind } = namedRelease(words);
+          if (kind !== undefined) await requireKind(client, artifact, kind);
           const { environment, percent, share, because, inFlight, override } = options;
           const before = await pinOf(client, environment, artifact);
           const shares = sharesOf(share);
@@ -82,6 +83,19 @@ function deployCommand(program: Command): void {
         },
       ),
     );
+}
+
+/** Who says what it is means that, and not another of the name. */
+async function requireKind(client: Client, name: string, said: ArtifactKind): Promise<void> {
+  const { kind } = await client.artifact(name);
+  if (kind === said) return;
+  throw new Fault(
+    "bad_input",
+    `${name} is a ${kind}, not a ${said}: leave that out, or check the name.`,
+    {
+      context: { path: "release" },
+    },
+  );
 }
 
 function rollbackCommand(program: Command): void {
@@ -162,6 +176,7 @@ function listCommands(pins: Command): void {
           pin.because.slice(0, 60),
         ]),
       );
+      if (found.more) terminal.line("There are more: these moved last.");
     }),
   );
 
