@@ -12,7 +12,7 @@ import type { Query, Tx } from "../store/database.ts";
 import { newChangeId } from "../world.ts";
 import { requireArtifact, saveSettings } from "./artifact-store.ts";
 import { type Decided, type MoveDeps, type Moved, movePin, type Standing } from "./move-pin.ts";
-import { type Pin, rollbackOf, sayShares, sharesFor, type Wanted } from "./pin.ts";
+import { gainedBy, type Pin, rollbackOf, sayShares, sharesFor, type Wanted } from "./pin.ts";
 import { liveBefore, requirePin } from "./pin-store.ts";
 import { type EffectsSeen, policyMissing, proposePolicy } from "./policy.ts";
 import { type Release, requireKept, requireNotBarred, requireReviewed } from "./release.ts";
@@ -96,12 +96,14 @@ async function admit(
   for (const version of versions) {
     if (!releases.some((each) => each.version === version)) throw noRelease(artifact.name, version);
   }
-  // What is pinned already has passed, and may keep what it has or less.
+  // What is pinned already has passed; but what was rolled back meanwhile, elsewhere, gains nothing here.
+  const gained = gainedBy(current, shares);
   const pinned = new Set(current.map(({ version }) => version));
   const fresh = releases.filter(({ version }) => !pinned.has(version));
   for (const release of fresh) requireKept(release);
   await requirePolicy(tx, deps, artifact, inFlight);
-  await requireNoBar(tx, deps, fresh, { by, override });
+  const gaining = releases.filter(({ version }) => gained.includes(version));
+  await requireNoBar(tx, deps, gaining, { by, override });
   if (artifact.review) {
     const before = await liveBefore(tx, environment, artifact.name, versions);
     for (const release of fresh) if (!before.has(release.version)) requireReviewed(release);

@@ -152,6 +152,21 @@ test("a rollback goes to the prior good pin and bars what goes, until it is lift
   );
 });
 
+test("what was rolled back in one environment gains nothing in another", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  const { client } = server;
+  for (const environment of [production, "staging"]) {
+    await client.deployRelease(environment, artifact, { version: "1.0.0" });
+    await client.deployRelease(environment, artifact, { version: "2.0.0", percent: 10 });
+  }
+  await client.rollBackRelease(production, artifact);
+  const raise = (percent: number) =>
+    client.deployRelease("staging", artifact, { version: "2.0.0", percent });
+  await assert.rejects(raise(50), refused("was_rolled_back", /2\.0\.0 was rolled back/));
+  const lowered = await raise(5);
+  assert.equal(lowered.shares[1]?.share, 5, "it may get less");
+});
+
 test("a rollback without anything before it says so, and a second one goes further back", async () => {
   await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
   const { client } = server;
