@@ -1,5 +1,6 @@
 /** What the world's agents share: each is a process of its own, told by its environment who it is. */
 import { openSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { createClient, type Lastgood } from "@lastgood/sdk";
 import { type Journal, openJournal } from "../../journal.ts";
 import { type Outside, outsideAt } from "../../outside/outside.ts";
@@ -34,6 +35,8 @@ export interface AgentProcess {
   readonly journal: Journal;
   /** Announces a moment. Answers with what came through the pipe where it was held: usually nothing. */
   announce(point: Point): string;
+  /** As `announce`, where it may be held for long: it goes on living, and is only not at work. */
+  rest(point: Point): Promise<void>;
 }
 
 export function startAgent(): AgentProcess {
@@ -41,15 +44,22 @@ export function startAgent(): AgentProcess {
   const { name, folder, url, token, holds } = briefing;
   const journal = openJournal(folder, name);
   journal("started", { pid: process.pid });
+  const reached = (point: Point) => {
+    const said = nameOf(point);
+    journal("at", { point: said, pid: process.pid });
+    return holds.find((each) => each.point === said);
+  };
   return {
     ...{ briefing, journal },
     client: createClient({ url, token }),
     outside: outsideAt(briefing.outside),
     announce(point) {
-      const said = nameOf(point);
-      journal("at", { point: said, pid: process.pid });
-      const hold = holds.find((each) => each.point === said);
+      const hold = reached(point);
       return hold === undefined ? "" : readPipe(hold.pipe);
+    },
+    async rest(point) {
+      const hold = reached(point);
+      if (hold !== undefined) await readFile(hold.pipe).catch(() => {});
     },
   };
 }

@@ -114,7 +114,7 @@ export function createWriter({ agent, session, story, tree }: WriterDeps): Write
     }
     for (const section of post.sections.slice(done)) {
       await session.tasks.subtask(task.id, section.n, "in_progress");
-      writeWords(section);
+      await writeWords(section);
       await showPicture(task, section, message, handling);
       await commit(task, section);
       await session.tasks.subtask(task.id, section.n, "completed");
@@ -124,13 +124,13 @@ export function createWriter({ agent, session, story, tree }: WriterDeps): Write
   }
 
   /** The point is reached before the words that come after it. */
-  function writeWords({ n, endsAfter }: Section): void {
+  async function writeWords({ n, endsAfter }: Section): Promise<void> {
     const last = post.sections[n - 2]?.endsAfter ?? 0;
     for (;;) {
       const words = memory?.words ?? 0;
       const past = words - last;
       const of = `section ${n}`;
-      if (past === kill.savedWords) reach({ step: "words that are saved", of });
+      if (past === kill.savedWords) await agent.rest({ step: "words that are saved", of });
       if (past === kill.words) reach({ step: "words past the last commit", of });
       if (words >= endsAfter) return;
       const to = Math.min(words + chunkWords, endsAfter);

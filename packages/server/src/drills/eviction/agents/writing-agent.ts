@@ -65,6 +65,7 @@ async function reply(message: MessageDelivery, asked: string, handling: SessionH
     run: (key) => send(key, { kind: "reply", name: message.id, body: `You asked: ${asked}` }),
     lookup: (key) => outside.find(key),
   });
+  announce({ step: "after effect", of: "reply" });
 }
 
 async function send(key: string, thing: { kind: string; name: string; body: string }) {
