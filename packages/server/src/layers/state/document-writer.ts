@@ -1,6 +1,6 @@
 /**
- * Writes documents. Every write, however it comes, goes through the SQL function `write_document`: head,
- * version, change and exposures in one round trip.
+ * Writes documents: head, version, change and exposures in one round trip, by the SQL function
+ * `write_document`, or by the statement of `plain-write.ts`, which does the same for the plain one.
  *
  *     put ──> queue ──> statement of up to 100 documents ──> answers
  *
@@ -13,6 +13,7 @@ import { Fault } from "../../fault.ts";
 import type { Db, Query } from "../../store/database.ts";
 import type { World } from "../../world.ts";
 import { operations, targetOf, type Write, type Written } from "./document.ts";
+import { writePlain } from "./plain-write.ts";
 import { actorKey, documentKey } from "./version-hash.ts";
 
 export interface DocumentWriterDeps {
@@ -140,21 +141,15 @@ export function createDocumentWriter({ db, world, readers }: DocumentWriterDeps)
     const { collection, id, expect, change, agent, task, session, reason, operation, body } = write;
     const { derivedFrom, reverts, details, act } = write;
     const reached = readers(targetOf(write));
-    const actor = actorKey(agent);
-    const op = operations[operation];
-    // Most writes need no more than this; every value that is not sent is a value not parsed.
     const plain = !derivedFrom?.length && !reverts?.length && !details && !act && !reached.length;
-    const rows = plain
-      ? await query<Row[]>`
-          select written, ver, at_us, hash from write_document(
-            ${collection}, ${id}, ${expect}, ${clock}, ${change}, ${agent}, ${actor}, ${task},
-            ${session}, ${reason}, ${operation}, ${op}, ${body})`
-      : await query<Row[]>`
-          select written, ver, at_us, hash from write_document(
-            ${collection}, ${id}, ${expect}, ${clock}, ${change}, ${agent}, ${actor}, ${task},
-            ${session}, ${reason}, ${operation}, ${op}, ${body}, ${act ?? null},
-            ${arrayText(derivedFrom)}::text[], ${arrayText(reverts) ?? "{}"}::uuid[],
-            ${JSON.stringify(details ?? {})}::text::jsonb, ${arrayText(reached)}::text[])`;
+    const written = plain ? await writePlain(query, write, clock) : null;
+    if (written !== null) return written;
+    const rows = await query<Row[]>`
+      select written, ver, at_us, hash from write_document(
+        ${collection}, ${id}, ${expect}, ${clock}, ${change}, ${agent}, ${actorKey(agent)}, ${task},
+        ${session}, ${reason}, ${operation}, ${operations[operation]}, ${body}, ${act ?? null},
+        ${arrayText(derivedFrom)}::text[], ${arrayText(reverts) ?? "{}"}::uuid[],
+        ${JSON.stringify(details ?? {})}::text::jsonb, ${arrayText(reached)}::text[])`;
     return toWritten(itemAt(rows, 0));
   }
 
