@@ -9,8 +9,8 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { constants } from "node:os";
+import nodeModule, { createRequire } from "node:module";
+import { constants, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -26,6 +26,7 @@ const conditioned = process.execArgv.some((each) => each.includes("development")
 if (!fromSources && !existsSync(built)) {
   fail("lastgood is not built: run `npm run build`.");
 } else if (fits && (conditioned || !fromSources)) {
+  keepCompiled();
   await import(pathToFileURL(fromSources ? sources : built).href);
 } else {
   const node = fits ? process.execPath : pinnedNode();
@@ -35,6 +36,20 @@ if (!fromSources && !existsSync(built)) {
     );
   } else {
     become(node);
+  }
+}
+
+/**
+ * Hooks run a command at every step of an agent: the second one does not compile the program again. In a folder
+ * of the account's own, because what lies there is run; where none can be made, it is compiled each time.
+ */
+function keepCompiled() {
+  try {
+    nodeModule.enableCompileCache?.(
+      join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lastgood"),
+    );
+  } catch {
+    // An account without a home.
   }
 }
 

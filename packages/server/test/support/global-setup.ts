@@ -1,4 +1,4 @@
-/** One PostgreSQL for the whole test run: each test makes a database of its own in it. */
+/** What the whole test run shares: one PostgreSQL, in which each test makes a database of its own, and what is compiled. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,8 @@ export async function globalSetup(): Promise<void> {
   home = await mkdtemp(join(tmpdir(), homePrefix));
   server = await startEmbedded({ home, settings: testSettings });
   process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
+  // Every test file, and every program that one starts, is a process that would compile the same sources again.
+  process.env.NODE_COMPILE_CACHE ??= join(home, "compiled");
 }
 
 export async function globalTeardown(): Promise<void> {
