@@ -76,6 +76,8 @@ export interface PostMortem {
     readonly whyChecksPassed: string;
     readonly wrongIncompleteOrMiscommunicated: string;
   };
+  /** Written when it was verified; it is written again, with its check, when the work has resumed. */
+  readonly draft: boolean;
   readonly writtenAt: string;
 }
 

@@ -72,6 +72,7 @@ const postMortemSchema: z.ZodType<PostMortem> = z.object({
     whyChecksPassed: z.string(),
     wrongIncompleteOrMiscommunicated: z.string(),
   }),
+  draft: z.boolean().default(false),
   writtenAt: z.string(),
 });
 

@@ -55,14 +55,14 @@ export function createLearning(deps: LearningDeps) {
   }
 
   /** Writes the post-mortem from the records as they are now. */
-  async function write(incident: IncidentId): Promise<void> {
+  async function write(incident: IncidentId, draft: boolean): Promise<void> {
     const [record, recovery, check] = await Promise.all([
       deps.incidentOf(incident),
       deps.recoveryOf(incident),
       checkOf(db, incident),
     ]);
     const at = world.now();
-    const report = writePostMortem({ incident: record, recovery, check, writtenAt: at });
+    const report = writePostMortem({ incident: record, recovery, check, draft, writtenAt: at });
     await savePostMortem(db, report, toMarkdown(report), at);
     await recordEvent(db, incident, {
       at,
@@ -78,14 +78,14 @@ export function createLearning(deps: LearningDeps) {
     /** Drafted within seconds: a check that takes longer is added when the work has resumed. */
     async draft(incident: IncidentId): Promise<void> {
       await Promise.race([underWay.get(incident), after(draftWaitsMs)]);
-      await write(incident);
+      await write(incident, true);
     },
     async finish(incident: IncidentId): Promise<void> {
       if ((await checkOf(db, incident)) === null) {
         beginCheck(incident);
         await underWay.get(incident);
       }
-      await write(incident);
+      await write(incident, false);
     },
     /** An incident with a rollback closes only with a check, or an operator's reason for none. */
     async wanting(incident: IncidentId): Promise<string | null> {

@@ -6,7 +6,7 @@ export function toMarkdown(report: PostMortem): string {
   return [
     `# ${oneLine(report.title)}`,
     "",
-    `Incident \`${report.incident}\`, severity ${report.severity}, written ${report.writtenAt}.`,
+    `Incident \`${report.incident}\`, severity ${report.severity}, ${report.draft ? "drafted" : "written"} ${report.writtenAt}.`,
     "",
     oneLine(report.summary),
     "",

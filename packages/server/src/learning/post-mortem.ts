@@ -5,6 +5,7 @@ export interface Records {
   readonly incident: Incident;
   readonly recovery: Recovery | null;
   readonly check: Check | null;
+  readonly draft: boolean;
   readonly writtenAt: Date;
 }
 
@@ -12,7 +13,8 @@ const unanswered = "unanswered";
 /** How Lastgood names itself where it acts by itself. */
 const ownName = "lastgood";
 
-export function writePostMortem({ incident, recovery, check, writtenAt }: Records): PostMortem {
+export function writePostMortem(records: Records): PostMortem {
+  const { incident, recovery, check, draft, writtenAt } = records;
   const cause = causeOf(incident, recovery);
   const began = cause?.exposedAt ?? incident.onset;
   return {
@@ -58,6 +60,7 @@ export function writePostMortem({ incident, recovery, check, writtenAt }: Record
       whyChecksPassed: unanswered,
       wrongIncompleteOrMiscommunicated: unanswered,
     },
+    draft,
     writtenAt: writtenAt.toISOString(),
   };
 }

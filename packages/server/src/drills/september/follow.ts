@@ -48,7 +48,7 @@ async function firstIncident(client: Client): Promise<Incident | null> {
 /** There is no person in this story: what stopped for one, or lacks a check that only one can waive, is over. */
 async function waitsForPerson(client: Client, { id, ...incident }: Incident): Promise<boolean> {
   if (incident.state === "frozen") return true;
-  if (incident.state !== "resumed" || incident.resumedAt === null) return false;
-  const { check, writtenAt } = await client.postMortem(id);
-  return writtenAt > incident.resumedAt && check?.accepted !== true;
+  if (incident.state !== "resumed") return false;
+  const { check, draft } = await client.postMortem(id);
+  return !draft && check?.accepted !== true;
 }
