@@ -5,6 +5,7 @@ export * from "./api/code.ts";
 export * from "./api/configuration.ts";
 export * from "./api/coverage.ts";
 export * from "./api/effects.ts";
+export * from "./api/executions.ts";
 export * from "./api/incidents.ts";
 export * from "./api/learning.ts";
 export * from "./api/ledger.ts";

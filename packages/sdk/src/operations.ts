@@ -5,6 +5,7 @@ import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
 import { coverageApi } from "./api/coverage.ts";
 import { effectsApi } from "./api/effects.ts";
+import { executionsApi } from "./api/executions.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
@@ -32,6 +33,7 @@ export function operations(connection: Connection) {
     ...configurationApi(call),
     ...coverageApi(call),
     ...effectsApi(call),
+    ...executionsApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
     ...messagesApi(call),

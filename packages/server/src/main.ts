@@ -12,6 +12,7 @@ import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
 import { type Thing, thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
+import { createExecutions, type Executions } from "./executions/executions.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
 import { startAnnouncing } from "./fleet/announce-loop.ts";
@@ -172,6 +173,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   messagesRoutes(app, reached.messages, configuration);
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
+  reached.executions.routes(app);
   reached.effects.routes(app);
   reached.releases.routes(app, (artifact) =>
     heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
@@ -217,6 +219,7 @@ interface Reached {
   readonly tasks: Tasks;
   readonly effects: Effects;
   readonly releases: Releases;
+  readonly executions: Executions;
   readonly code: Code;
   readonly state: State;
   readonly reads: SessionReads;
@@ -247,6 +250,12 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => effects.stop());
   const releases = await createReleases(ground);
   closing.add(() => releases.stop());
+  const executions = createExecutions({
+    ...ground,
+    snapshots: releases.snapshots,
+    observe: (samples) => signals.ingest(samples.map((each) => ({ ...each, hard: null }))),
+  });
+  closing.add(() => executions.stop());
   const code = await createCode({ ...ground, heldBack: createHeldBack(ground.db) });
   closing.add(() => code.stop());
   const { mirrors } = code;
@@ -271,7 +280,10 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   runtime.onRunning(({ service, at, ok }) => signals.ingest([runningSample(service, at, ok)]));
   const deploying = runtime.start();
   closing.add(() => deploying.stop());
-  return { signals, messages, tasks, effects, releases, code, state, reads, runtime, sandboxes };
+  return {
+    ...{ signals, messages, tasks, effects, releases, executions, code, state, reads },
+    ...{ runtime, sandboxes },
+  };
 }
 
 interface Response {
@@ -284,18 +296,20 @@ interface Response {
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
 async function openResponse(
   ground: Ground,
-  { signals, messages, tasks, effects, releases, code, state, runtime, sandboxes }: Reached,
+  reached: Reached,
   seams: Seams,
   closing: Closing,
 ): Promise<Response> {
   const { db, configuration } = ground;
+  const { signals, messages, tasks, effects, releases, executions, code } = reached;
+  const { state, runtime, sandboxes } = reached;
   const notify = createNotify(ground);
   closing.add(() => notify.stop());
   const fleet = createFleet({
     ...ground,
     registry: ground.metrics.registry,
     inboxes: messages.inboxes,
-    ended: [tasks.sessionEnded, effects.sessionEnded],
+    ended: [tasks.sessionEnded, effects.sessionEnded, executions.sessionEnded],
     giveBack: (agent, session) => messages.giveBack(agent, session),
     parked: (agent, because) => incidents.reportStorm(agent, because),
     released: (agent, by, because) => incidents.stormOver(agent, by, because),

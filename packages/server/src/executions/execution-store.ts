@@ -1,0 +1,251 @@
+/** The SQL of executions. */
+import type { ExecutionQuery, ExecutionState } from "@lastgood/sdk";
+import { Fault } from "../fault.ts";
+import type { Json } from "../json/canonical.ts";
+import type { Query, Tx } from "../store/database.ts";
+import type { Execution, WholeExecution } from "./execution.ts";
+
+/** Null where the id, or the next place of its key, is taken. */
+export async function insertExecution(
+  db: Query,
+  { input, ...execution }: Execution & { readonly input: Json },
+): Promise<boolean> {
+  const { dimensions, outputDigest, mirrorOf, begunAt, endedAt, expiresAt, expireMs, ...plain } =
+    execution;
+  const rows = await db`
+    insert into executions ${db({
+      ...plain,
+      dimensions: dimensions === null ? null : db.json(dimensions),
+      input: jsonOf(db, input),
+      output_digest: outputDigest,
+      mirror_of: mirrorOf,
+      begun_at: begunAt,
+      ended_at: endedAt,
+      expires_at: expiresAt,
+      expire_ms: expireMs,
+    })} on conflict do nothing returning 1`;
+  return rows.length > 0;
+}
+
+/** The last execution of the key, under its row's lock. */
+export async function lockLast(
+  tx: Tx,
+  { environment, artifact, key }: Pick<Execution, "environment" | "artifact" | "key">,
+): Promise<Execution | null> {
+  const [row] = await tx<Execution[]>`
+    select ${columns(tx)} from executions
+    where environment = ${environment} and artifact = ${artifact} and key = ${key}
+    order by attempt desc limit 1 for update`;
+  return row ?? null;
+}
+
+/** The last execution of a key as it is; null where there is none. */
+export async function findLast(
+  db: Query,
+  { environment, artifact, key }: Pick<Execution, "environment" | "artifact" | "key">,
+): Promise<Execution | null> {
+  const [row] = await db<Execution[]>`
+    select ${columns(db)} from executions
+    where environment = ${environment} and artifact = ${artifact} and key = ${key}
+    order by attempt desc limit 1`;
+  return row ?? null;
+}
+
+/** Faults `not_found`. */
+export async function lockExecution(tx: Tx, id: string): Promise<Execution> {
+  const [row] = await tx<Execution[]>`
+    select ${columns(tx)} from executions where id = ${id} for update`;
+  return row ?? isMissing(id);
+}
+
+/** Faults `not_found`. */
+export async function requireExecution(db: Query, id: string): Promise<WholeExecution> {
+  const [row] = await db<WholeExecution[]>`
+    select ${columns(db)}, input, output from executions where id = ${id}`;
+  return row ?? isMissing(id);
+}
+
+function isMissing(id: string): never {
+  throw new Fault(
+    "not_found",
+    `There is no execution ${id}: see \`lastgood executions list\`; old ones are forgotten.`,
+    { context: { execution: id } },
+  );
+}
+
+/** Begun last comes first. */
+export async function findExecutions(
+  db: Query,
+  { environment, artifact, version, state, key, agent, session, limit = 100 }: ExecutionQuery,
+): Promise<readonly Execution[]> {
+  const all = db`true`;
+  return await db<Execution[]>`
+    select ${columns(db)} from executions
+    where ${environment === undefined ? all : db`environment = ${environment}`}
+      and ${artifact === undefined ? all : db`artifact = ${artifact}`}
+      and ${version === undefined ? all : db`version = ${version}`}
+      and ${state === undefined ? all : db`state = ${state}`}
+      and ${key === undefined ? all : db`key = ${key}`}
+      and ${agent === undefined ? all : db`agent = ${agent}`}
+      and ${session === undefined ? all : db`session = ${session}`}
+    order by begun_at desc, id limit ${limit}`;
+}
+
+/** The copies of a live request, locked. */
+export async function findByMirror(tx: Tx, live: string): Promise<readonly Execution[]> {
+  return await tx<Execution[]>`
+    select ${columns(tx)} from executions where mirror_of = ${live} order by id limit 20 for update`;
+}
+
+export interface Move {
+  readonly state: ExecutionState;
+  readonly endedAt: Date | null;
+  readonly error: string | null;
+  readonly next: string | null;
+}
+
+/** The caller holds the row's lock. */
+export async function moveExecution(tx: Tx, id: string, move: Move): Promise<void> {
+  await tx`
+    update executions set state = ${move.state}, ended_at = ${move.endedAt},
+      error = ${move.error}, next = ${move.next}
+    where id = ${id}`;
+}
+
+export async function saveOutput(
+  tx: Tx,
+  id: string,
+  { output, digest }: { readonly output: Json; readonly digest: string },
+): Promise<void> {
+  await tx`
+    update executions set output = ${jsonOf(tx, output)}, output_digest = ${digest}
+    where id = ${id}`;
+}
+
+/** It was heard of. */
+export async function noteStep(
+  tx: Tx,
+  id: string,
+  { spared, expiresAt }: { readonly spared: string | null; readonly expiresAt: Date },
+): Promise<void> {
+  await tx`
+    update executions set spared = coalesce(${spared}, spared), expires_at = ${expiresAt}
+    where id = ${id}`;
+}
+
+/** An irreversible effect that the session has under way: its id and kind. */
+export async function irreversibleUnderWay(
+  db: Query,
+  session: string | null,
+): Promise<string | null> {
+  if (session === null) return null;
+  const [row] = await db<{ id: string; kind: string }[]>`
+    select id, kind from effects
+    where session = ${session} and nature = 'irreversible' and state in ('dispatched', 'unknown')
+    order by intended_at desc limit 1`;
+  return row === undefined ? null : `${row.id} (${row.kind})`;
+}
+
+/** What failed last under the release is queued again. Each at most once: it is `failed` no more. */
+export async function requeueFailed(
+  db: Query,
+  {
+    environment,
+    artifact,
+    version,
+    keys,
+    agent,
+    limit,
+  }: {
+    readonly environment: string;
+    readonly artifact: string;
+    readonly version: string;
+    readonly keys: readonly string[] | null;
+    /** Null: whoever's. */
+    readonly agent: string | null;
+    readonly limit: number;
+  },
+): Promise<readonly string[]> {
+  const rows = await db<{ key: string }[]>`
+    with chosen as (
+      select id from executions
+      where environment = ${environment} and artifact = ${artifact} and version = ${version}
+        and state = 'failed' and next is null and door <> 'mirror'
+        and (${keys === null} or key = any(${[...(keys ?? [])]}))
+        and (${agent}::text is null or agent = ${agent})
+      order by begun_at, id limit ${limit} for update
+    )
+    update executions e set state = 'requeued' from chosen c
+    where e.id = c.id and e.state = 'failed' returning e.key`;
+  return rows.map(({ key }) => key);
+}
+
+/** What waits to be done again, oldest first, each locked for whoever comes first. */
+export async function lockWaiting(
+  tx: Tx,
+  {
+    environment,
+    artifact,
+    agent,
+    limit,
+  }: {
+    readonly environment: string;
+    readonly artifact: string;
+    readonly agent: string | null;
+    readonly limit: number;
+  },
+): Promise<readonly WholeExecution[]> {
+  return await tx<WholeExecution[]>`
+    select ${columns(tx)}, input, output from executions
+    where environment = ${environment} and artifact = ${artifact}
+      and state in ('cancelled', 'requeued')
+      and (${agent}::text is null or agent = ${agent})
+    order by begun_at, id limit ${limit} for update skip locked`;
+}
+
+/** What the session had under way waits to be done again, in the transaction that ends it. */
+export async function cancelAllOf(tx: Tx, session: string, at: Date): Promise<void> {
+  await tx`
+    update executions set state = 'cancelled', ended_at = ${at},
+      error = ${`its session ${session} ended`}
+    where session = ${session} and state = 'running'`;
+}
+
+/** Those that nobody was heard of in time; at most `limit`. */
+export async function expire(db: Query, now: Date, limit: number): Promise<readonly Execution[]> {
+  return await db<Execution[]>`
+    with silent as (
+      select id from executions where state = 'running' and expires_at < ${now}
+      order by expires_at limit ${limit} for update skip locked
+    )
+    update executions set state = 'failed', ended_at = ${now},
+      error = 'nobody said in time how it ended'
+    where id in (select id from silent) returning ${columns(db)}`;
+}
+
+/** Those that ended before; at most `limit`. How many went. */
+export async function forgetEnded(
+  db: Query,
+  before: { readonly gateway: Date; readonly others: Date },
+  limit: number,
+): Promise<number> {
+  const rows = await db`
+    delete from executions where id in (
+      select id from executions
+      where state <> 'running' and begun_at < ${before.gateway}
+        and (door in ('gateway', 'mirror') or begun_at < ${before.others})
+      order by begun_at limit ${limit})
+    returning 1`;
+  return rows.length;
+}
+
+export function jsonOf(db: Query, value: Json) {
+  return value === null ? null : db.json(value as Parameters<Query["json"]>[0]);
+}
+
+function columns(db: Query) {
+  return db`id, environment, artifact, key, attempt, target, version, epoch, state, door, agent,
+    session, dimensions, output_digest as "outputDigest", error, spared, previous, next,
+    mirror_of as "mirrorOf", score, begun_at as "begunAt", ended_at as "endedAt",
+    expires_at as "expiresAt", expire_ms as "expireMs"`;
+}
