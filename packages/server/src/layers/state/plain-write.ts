@@ -10,7 +10,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Query } from "../../store/database.ts";
-import { operations, targetOf, type Write, type Written } from "./document.ts";
+import { operations, type Write, type Written } from "./document.ts";
 import { actorKey, bodyHash, documentKey } from "./version-hash.ts";
 
 /** `clock`: microseconds since 1970, read before any lock. Null: nothing was written. */
@@ -24,7 +24,7 @@ export async function writePlain(
   const values = [
     ...[documentKey(write), collection, id, expect, clock, change, agent, actorKey(agent)],
     ...[operations[operation], body, salt, bodyHash(salt, body), task, session, reason],
-    ...[operation, targetOf(write)],
+    operation,
   ];
   const [head] = await query.unsafe<Row[]>(statement, values, { prepare: true });
   if (head === undefined) return null;
@@ -38,22 +38,18 @@ interface Row {
 }
 
 /**
- * The lock on the session keeps it from ending before this is committed. Version n > 0 is expected of a
- * document that is there: inserting it would be another one.
+ * The lock on the session keeps it from ending before this is committed; one that is over writes nothing.
+ * Version n > 0 is expected of a document that is there: inserting it would be another one.
  */
 const statement = `
-  with living as (
-    select from sessions where id = $14::text and ended_at is null for key share),
-  may as (
-    select where ($14 is null or exists (select from living)
-        or not exists (select from sessions where id = $14))
-      and (coalesce($4::bigint, 0) = 0 or exists (select from documents where doc = $1::bytea))),
+  with session as (select ended_at from sessions where id = $14 for key share),
   head as (
     insert into documents as d (doc, collection, id, ver, hash, at_us, removed)
     select $1, $2, $3, 1,
       document_version_hash($1, null, 1, $5::bigint, $6::uuid, $8::bytea, $9::smallint, $12::bytea),
       $5, $10::text is null
-    from may
+    where not exists (select from session where ended_at is not null)
+      and ($4::bigint is null or $4 = 0 or exists (select from documents where doc = $1))
     on conflict (doc) do update set
       ver = d.ver + 1, at_us = greatest($5, d.at_us + 1), removed = $10 is null,
       hash = document_version_hash(
@@ -65,7 +61,7 @@ const statement = `
     select $1, ver, hash, at_us, $6, $7, $9, $10, $11 from head),
   change as (
     insert into changes (id, at, layer, kind, target, agent, task, session, from_ref, to_ref, reason)
-    select $6, timestamptz 'epoch' + at_us * interval '1 us', 'state', $16, $17, $7, $13, $14,
-      nullif(ver - 1, 0)::text, ver::text, $15
+    select $6, timestamptz 'epoch' + at_us * interval '1 us', 'state', $16, $2 || '/' || $3, $7, $13,
+      $14, nullif(ver - 1, 0)::text, ver::text, $15
     from head)
   select ver, at_us, hash from head`;

@@ -8,23 +8,19 @@
  *
  * PostgreSQL makes `hash` under the head's lock (`document_version_hash`); here it is made again to verify.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { DocumentName } from "./document.ts";
 
 export function documentKey({ collection, id }: DocumentName): Buffer {
-  return createHash("sha256").update(`${collection}\0${id}`).digest();
+  return sha256(`${collection}\0${id}`);
 }
 
 export function actorKey(agent: string): Buffer {
-  return createHash("sha256").update("\x03").update(agent).digest().subarray(0, 16);
+  return sha256(`\x03${agent}`).subarray(0, 16);
 }
 
 export function bodyHash(salt: Uint8Array, body: string | null): Buffer {
-  return createHash("sha256")
-    .update("\x02")
-    .update(salt)
-    .update(body ?? "")
-    .digest();
+  return sha256(Buffer.concat([Buffer.of(0x02), salt, Buffer.from(body ?? "")]));
 }
 
 export interface Link {
@@ -42,14 +38,20 @@ export function versionHash(link: Link): Buffer {
   const numbers = Buffer.alloc(16);
   numbers.writeBigInt64BE(BigInt(link.ver), 0);
   numbers.writeBigInt64BE(BigInt(link.atUs), 8);
-  return createHash("sha256")
-    .update("\x10")
-    .update(link.doc)
-    .update(link.prev ?? Buffer.alloc(32))
-    .update(numbers)
-    .update(Buffer.from(link.change.replaceAll("-", ""), "hex"))
-    .update(actorKey(link.agent))
-    .update(Buffer.of(link.op))
-    .update(link.bodyHash)
-    .digest();
+  return sha256(
+    Buffer.concat([
+      Buffer.of(0x10),
+      link.doc,
+      link.prev ?? Buffer.alloc(32),
+      numbers,
+      Buffer.from(link.change.replaceAll("-", ""), "hex"),
+      actorKey(link.agent),
+      Buffer.of(link.op),
+      link.bodyHash,
+    ]),
+  );
+}
+
+function sha256(data: string | Uint8Array): Buffer {
+  return hash("sha256", data, "buffer");
 }
