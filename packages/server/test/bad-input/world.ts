@@ -248,8 +248,15 @@ async function openFrozen(db: Db, target: string): Promise<IncidentId> {
     ...{ service: "shop", title: `${target} is contested`, onset: now },
     ...{ detectedAt: now, openedAt: now },
   });
-  await insertIncident(db, opened, null);
-  await moveIncident(db, await requireIncident(db, id), freezeIncident(opened, "it is contested"));
+  // At once, or the loop would investigate it first.
+  await db.begin(async (tx) => {
+    await insertIncident(tx, opened, null);
+    await moveIncident(
+      tx,
+      await requireIncident(tx, id),
+      freezeIncident(opened, "it is contested"),
+    );
+  });
   return id;
 }
 

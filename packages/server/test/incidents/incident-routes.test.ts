@@ -15,15 +15,19 @@ import {
 import { symptomOf } from "../../src/incidents/notice.ts";
 import { putSuspects } from "../../src/incidents/triage-store.ts";
 import { recordChanges } from "../../src/ledger/ledger-store.ts";
-import type { Db } from "../../src/store/database.ts";
+import type { Db, Query } from "../../src/store/database.ts";
 import { newChangeId, newId, realWorld } from "../../src/world.ts";
 import { startServer } from "../support/server.ts";
 import { regression } from "./room.ts";
 
 const config = { services: { "content-api": {} } };
 
-/** An incident that was decided in watch mode, with one suspect on record. */
+/** An incident that was decided in watch mode, with one suspect on record: at once, or the loop would go first. */
 async function decidedIncident(db: Db): Promise<IncidentId> {
+  return await db.begin(writeDecided);
+}
+
+async function writeDecided(db: Query): Promise<IncidentId> {
   const id = newId<IncidentId>(realWorld, "inc");
   const change = newChangeId(realWorld);
   const now = new Date();

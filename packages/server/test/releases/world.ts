@@ -59,7 +59,10 @@ export async function openFrozenIncident(db: Db): Promise<IncidentId> {
     ...{ service: "support", title: "refunds are contested", onset: now },
     ...{ detectedAt: now, openedAt: now },
   });
-  await insertIncident(db, opened, null);
-  await moveIncident(db, await requireIncident(db, id), freezeIncident(opened, "contested"));
+  // At once, or the loop would investigate it first.
+  await db.begin(async (tx) => {
+    await insertIncident(tx, opened, null);
+    await moveIncident(tx, await requireIncident(tx, id), freezeIncident(opened, "contested"));
+  });
   return id;
 }
