@@ -10,7 +10,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import nodeModule, { createRequire } from "node:module";
-import { constants, homedir } from "node:os";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -40,17 +40,11 @@ if (!fromSources && !existsSync(built)) {
 }
 
 /**
- * Hooks run a command at every step of an agent: the second one does not compile the program again. In a folder
- * of the account's own, because what lies there is run; where none can be made, it is compiled each time.
+ * Hooks run a command at every step of an agent: the second one does not compile the program again. It is kept
+ * beside the program, which is as trusted; where nothing can be written, it is compiled each time.
  */
 function keepCompiled() {
-  try {
-    nodeModule.enableCompileCache?.(
-      join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lastgood"),
-    );
-  } catch {
-    // An account without a home.
-  }
+  nodeModule.enableCompileCache?.(join(root, "node_modules/.cache/compiled"));
 }
 
 /** Runs this file again on `node`, with what sources need. */

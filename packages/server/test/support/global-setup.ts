@@ -15,7 +15,10 @@ export async function globalSetup(): Promise<void> {
   server = await startEmbedded({ home, settings: testSettings });
   process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
   // Every test file, and every program that one starts, is a process that would compile the same sources again.
-  process.env.NODE_COMPILE_CACHE ??= join(home, "compiled");
+  process.env.NODE_COMPILE_CACHE ??= join(
+    import.meta.dirname,
+    "../../node_modules/.cache/compiled",
+  );
 }
 
 export async function globalTeardown(): Promise<void> {

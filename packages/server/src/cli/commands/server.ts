@@ -5,6 +5,7 @@ import type { Lastgood } from "../../main.ts";
 import type { GlobalOptions } from "../command.ts";
 import { defaultHome, defaultPort } from "../connect.ts";
 import { createTerminal, type Terminal } from "../terminal.ts";
+import { inSmallYoungHeap } from "../young-heap.ts";
 
 interface StartFlags extends GlobalOptions {
   readonly host: string;
@@ -50,12 +51,13 @@ async function run(options: StartFlags, terminal: Terminal): Promise<void> {
   const output = pino.destination({ dest: options.logFile ?? 2, mkdir: true, sync: true });
   const log = pino({ level: levelOf(options) }, output);
   const home = options.home ?? defaultHome();
-  // Only this command needs the server: the others stay quick without it.
-  const { startServer } = await import("../start-server.ts");
-  const { lastgood, stop, reload } = await terminal.progress(
-    "Lastgood starts",
-    startServer({ ...options, home, log, databaseUrl: process.env.DATABASE_URL ?? null }),
-  );
+  const starting = inSmallYoungHeap(async () => {
+    // Only this command needs the server: the others stay quick without it.
+    const { startServer } = await import("../start-server.ts");
+    const databaseUrl = process.env.DATABASE_URL ?? null;
+    return await startServer({ ...options, home, log, databaseUrl });
+  });
+  const { lastgood, stop, reload } = await terminal.progress("Lastgood starts", starting);
   process.on("SIGHUP", () => {
     if (options.logFile !== undefined) output.reopen();
     void reload();
