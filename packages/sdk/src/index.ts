@@ -16,6 +16,7 @@ export * from "./api/releases.ts";
 export * from "./api/runtime.ts";
 export * from "./api/sessions.ts";
 export * from "./api/signals.ts";
+export * from "./api/skills.ts";
 export * from "./api/state.ts";
 export * from "./api/tasks.ts";
 export * from "./api/work-trees.ts";

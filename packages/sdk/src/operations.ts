@@ -16,6 +16,7 @@ import { releasesApi } from "./api/releases.ts";
 import { runtimeApi } from "./api/runtime.ts";
 import { sessionsApi } from "./api/sessions.ts";
 import { signalsApi } from "./api/signals.ts";
+import { skillsApi } from "./api/skills.ts";
 import { stateApi } from "./api/state.ts";
 import { tasksApi } from "./api/tasks.ts";
 import { workTreesApi } from "./api/work-trees.ts";
@@ -43,6 +44,7 @@ export function operations(connection: Connection) {
     ...runtimeApi(call),
     ...sessionsApi(call),
     ...signalsApi(call),
+    ...skillsApi(call),
     ...stateApi(call),
     ...tasksApi(call),
     ...workTreesApi(call),

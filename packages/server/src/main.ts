@@ -24,7 +24,7 @@ import { ensureFirstToken } from "./http/first-token.ts";
 import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createApp } from "./http/server.ts";
-import type { RecoveryId } from "./ids.ts";
+import type { IncidentId, RecoveryId } from "./ids.ts";
 import { calmAmong } from "./incidents/calm.ts";
 import { startCheckHabits } from "./incidents/check-habits.ts";
 import type { EvidenceBoard, Weighing } from "./incidents/evidence-board.ts";
@@ -47,6 +47,7 @@ import { createState, type State } from "./layers/state/state.ts";
 import { createVersionsLayer } from "./layers/versions/versions-layer.ts";
 import { createLearning } from "./learning/learning.ts";
 import { learningRoutes } from "./learning/learning-routes.ts";
+import { checkOf } from "./learning/learning-store.ts";
 import { ledgerRoutes } from "./ledger/ledger-routes.ts";
 import { createNotify } from "./notify/create-notify.ts";
 import { readOwnBuild } from "./own-build.ts";
@@ -65,6 +66,7 @@ import { createSandboxServer } from "./sandbox/sandbox-server.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
 import { captureSamples } from "./signals/capture.ts";
 import { createSignals, type Signals } from "./signals/signals.ts";
+import { createSkills, type Skills } from "./skills/skills.ts";
 import type { Db } from "./store/database.ts";
 import { openStore } from "./store/store.ts";
 import { createTasks, type Tasks } from "./tasks/tasks.ts";
@@ -187,7 +189,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     mayRead: (agent, path) => mayRead(configuration, agent, path),
   };
   const seen = seams.workTrees?.(ours) ?? ours;
-  createBrief({ ...ground, ...reached, workTrees: seen }).routes(app);
+  createBrief({ ...ground, ...reached, skills: response.skills, workTrees: seen }).routes(app);
   response.fleet.routes(app);
   response.notify.routes(app);
   response.incidents.routes(app);
@@ -197,6 +199,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     incidentOf: (id) => response.incidents.show(id),
   });
   learningRoutes(app, ground);
+  response.skills.routes(app);
   reached.code.start();
   response.fleet.start();
   closing.add(() => stopListening(app));
@@ -291,6 +294,7 @@ interface Response {
   readonly notify: ReturnType<typeof createNotify>;
   readonly recoveries: RecoveryRoom;
   readonly incidents: Incidents;
+  readonly skills: Skills;
 }
 
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
@@ -351,14 +355,24 @@ async function openResponse(
     ...(seams.reached === undefined ? {} : { reached: seams.reached }),
   });
   closing.add(() => recoveries.loop.stop());
-  const learning = createLearning({
-    ...ground,
-    sandboxes,
-    incidentOf: (id) => incidents.show(id),
-    recoveryOf: async (incident) => {
+  const records = {
+    incidentOf: (id: IncidentId) => incidents.show(id),
+    recoveryOf: async (incident: IncidentId) => {
       const latest = await latestRecovery(db, incident);
       return latest === null ? null : toApi(latest);
     },
+  };
+  const skills = createSkills({
+    ...ground,
+    ...records,
+    checkOf: (incident) => checkOf(db, incident),
+    changedLines: async ({ repository, parent, id }, signal) =>
+      await (await code.mirrors.of(repository)).changedLines(id, parent, signal),
+  });
+  const learning = createLearning({
+    ...ground,
+    ...records,
+    sandboxes,
     checkHistory: (service) => checkHistory(db, service),
     rerunsOf: (incident) => rerunsOf(db, incident),
   });
@@ -370,12 +384,20 @@ async function openResponse(
     mirrors: code.mirrors,
     recoveries,
     notifier: notify.notifier,
-    writeUps: learning,
+    writeUps: {
+      ...learning,
+      async finish(incident) {
+        await learning.finish(incident);
+        await skills.learn(incident);
+      },
+    },
+    playbooks: skills,
     replay: signals.replay,
     ...(seams.weigh === undefined ? {} : { weigh: seams.weigh }),
   });
   closing.add(() => incidents.stop());
   moved.subscribe(incidents.recoveryMoved);
+  moved.subscribe(skills.recoveryMoved);
   const announcing = startAnnouncing({
     ...ground,
     inboxes: messages.inboxes,
@@ -396,7 +418,7 @@ async function openResponse(
   });
   closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
-  return { fleet, notify, recoveries, incidents };
+  return { fleet, notify, recoveries, incidents, skills };
 }
 
 /** Why nothing automatic may move these now; null where it may. */

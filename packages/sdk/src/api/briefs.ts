@@ -2,6 +2,7 @@ import { type Call, segment } from "../call.ts";
 import type { CheckpointCommit } from "./checkpoints.ts";
 import type { Effect } from "./effects.ts";
 import type { SessionRecord } from "./sessions.ts";
+import type { SkillSummary } from "./skills.ts";
 import type { Document } from "./state.ts";
 import type { Subtask, Task } from "./tasks.ts";
 import type { WorkTreeReport } from "./work-trees.ts";
@@ -94,6 +95,9 @@ export interface Brief {
   }[];
   readonly inputs: readonly ChangedInput[];
   readonly leftovers: readonly string[];
+  /** Learned since the session before began, the last first; at most 5, then counted up to 100. */
+  readonly skills: readonly Pick<SkillSummary, "name" | "service" | "description" | "updatedAt">[];
+  readonly moreSkills: number;
   readonly conclusion: Conclusion;
 }
 

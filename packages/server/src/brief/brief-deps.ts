@@ -1,4 +1,4 @@
-import type { BriefMessage, Effect, Task } from "@lastgood/sdk";
+import type { BriefMessage, Effect, SkillSummary, Task } from "@lastgood/sdk";
 import type { Configuration } from "../config/config.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
@@ -33,6 +33,13 @@ export interface BriefDeps {
       consumers: readonly string[],
       limit: number,
     ): Promise<{ readonly messages: readonly BriefMessage[]; readonly more: number }>;
+  };
+  readonly skills: {
+    /** Written or revised since then (null: ever), the last first. */
+    since(
+      then: Date | null,
+      limit: number,
+    ): Promise<{ readonly skills: readonly SkillSummary[]; readonly more: number }>;
   };
   /** Null: no work tree is read here, only what is sent. */
   readonly workTrees: WorkTrees | null;

@@ -114,6 +114,15 @@ export const briefSchema: z.ZodType<Brief> = z.object({
     }),
   ),
   leftovers: z.array(z.string()),
+  skills: z.array(
+    z.object({
+      name: z.string(),
+      service: z.string(),
+      description: z.string(),
+      updatedAt: z.string(),
+    }),
+  ),
+  moreSkills: z.number(),
   conclusion: z.object({
     task: z.string().nullable(),
     subtask: z.object({ n: z.number(), of: z.number(), title: z.string() }).nullable(),

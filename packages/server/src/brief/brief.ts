@@ -15,6 +15,8 @@ export interface Parts extends Omit<Evidence, "before" | "lostCommits" | "revert
   readonly branch: readonly BriefCommit[] | null;
   readonly told: Omit<Told, "before">;
   readonly state: Document | null;
+  readonly skills: Brief["skills"];
+  readonly moreSkills: number;
   /** Who holds the agent's inboxes back. */
   readonly holds: readonly string[];
 }
@@ -37,6 +39,7 @@ export function briefOf(parts: Parts): Brief {
     ...{ messages: parts.messages, moreMessages: parts.moreMessages },
     ...{ state: parts.state, workTree, effects: parts.effects, pins: [], inputs: parts.inputs },
     leftovers: leftoversOf(parts),
+    ...{ skills: parts.skills, moreSkills: parts.moreSkills },
     conclusion: conclude({ ...parts, before: record, lostCommits, reverted: told.takenBack }),
   };
 }

@@ -39,6 +39,7 @@ const tasksMax = 50;
 const messagesMax = 50;
 const effectsMax = 50;
 const inputsMax = 50;
+const skillsMax = 5;
 const recordedMax = 20;
 const taskCommitsMax = 200;
 
@@ -58,7 +59,7 @@ export async function gather(
   const ids = before.map(({ id }) => id);
   const choice = chooseTask(open.tasks, { agent, session: session?.id ?? null, before: ids });
   const was = await askWhatWas(deps, agent, who, choice, request);
-  const { tree, inputs, contained, takenBack } = was;
+  const { tree, inputs, contained, takenBack, learned } = was;
   const branch = tree.report?.commits ?? null;
   const artifact = choice.task?.artifact?.path ?? null;
   const recorded = who.recorded.map(toCommit);
@@ -81,6 +82,10 @@ export async function gather(
     workTree: tree.report,
     measured: artifact === null ? null : measuredIn(deps, agent, tree.report, artifact),
     effects: unknown.effects,
+    skills: learned.skills.map(({ name, service, description, updatedAt }) => ({
+      ...{ name, service, description, updatedAt },
+    })),
+    moreSkills: learned.more,
     told: { contained, takenBack, parked: who.parked },
     unanswered: [
       ...inbox.doubts,
@@ -114,7 +119,7 @@ async function askWho(deps: BriefDeps, agent: string, named: string | null, must
 
 /** What the sessions before had in hand, and what became of it since. */
 async function askWhatWas(
-  { db, world, workTrees }: BriefDeps,
+  { db, world, workTrees, skills }: BriefDeps,
   agent: string,
   { session, before, briefed }: Who,
   choice: Choice,
@@ -122,7 +127,7 @@ async function askWhatWas(
 ) {
   const ids = [...(session === null ? [] : [session]), ...before].map(({ id }) => id);
   const since = before.at(-1)?.startedAt ?? session?.startedAt ?? world.now();
-  const [tree, ofTask, inputs, contained, takenBack] = await Promise.all([
+  const [tree, ofTask, inputs, contained, takenBack, learned] = await Promise.all([
     sent === undefined
       ? readTree(workTrees, { session, before: before[0] ?? null, ownTreeFirst: briefed })
       : { report: sent, place: sent.path, doubts: [] },
@@ -132,8 +137,10 @@ async function askWhatWas(
     changedInputs(db, agent, ids, inputsMax),
     containmentsSince(db, agent, since),
     takenBackSince(db, agent, since),
+    // Whoever was never here before knows none of them.
+    skills.since(before.at(-1)?.startedAt ?? null, skillsMax),
   ]);
-  return { tree, ofTask, inputs, contained, takenBack };
+  return { tree, ofTask, inputs, contained, takenBack, learned };
 }
 
 /** An artifact that is committed is in no list of what is not: it is looked at, where the disk is at hand. */

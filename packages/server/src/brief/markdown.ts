@@ -47,6 +47,7 @@ function* sectionsOf(brief: Brief): Generator<Piece> {
   yield* filled("4. State", statePieces(brief));
   yield* filled("5. Uncommitted files", filePieces(brief));
   yield* filled("6. Unknown effects, pins, changed inputs, leftovers", restPieces(brief));
+  yield* skillPieces(brief);
   const { doubts } = brief.conclusion;
   yield* piecesOf(
     "Doubts",
@@ -263,6 +264,17 @@ function restPieces({ effects, pins, inputs, leftovers }: Brief): readonly Piece
     ),
     ...piecesOf(section, "leftover", ["leftover", "leftovers"], leftovers.map(bullet)),
   ];
+}
+
+/** One line, whatever their number: a skill is read where it is needed. */
+function skillPieces({ skills, moreSkills }: Brief): readonly Piece[] {
+  if (skills.length === 0) return [];
+  const names = skills.map(
+    ({ name, service }) => `${verbatim(name, 80)} (${oneLine(service, 80)})`,
+  );
+  const rest = moreSkills === 0 ? "" : ` and ${moreSkills} more (\`lastgood skills list\`)`;
+  const text = `- Learned since, of services that failed and were put right: ${names.join(", ")}${rest}. Before you touch one of these, read \`lastgood skills show NAME\`.`;
+  return piecesOf("7. Skills", "input", ["line of skills", "lines of skills"], [text]);
 }
 
 function effectLine({ id, kind, key, task, request, dispatchedAt }: Effect): string {

@@ -26,6 +26,7 @@ import { releaseCommands } from "./commands/releases.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
+import { skillsCommands } from "./commands/skills.ts";
 import { stateCommands } from "./commands/state.ts";
 import { tasksCommands } from "./commands/tasks.ts";
 import { workTreesCommands } from "./commands/work-trees.ts";
@@ -52,6 +53,7 @@ export function createProgram(): Command {
   incidentCommands(program);
   recoveryCommands(program);
   pageCommands(program);
+  skillsCommands(program);
   program.commandsGroup("To see how it goes:");
   ledgerCommands(program);
   runtimeCommands(program);

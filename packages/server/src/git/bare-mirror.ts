@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { hasRepository, maintainRepository } from "./bare-repository.ts";
+import { changedLines } from "./changed-lines.ts";
 import { checkOut } from "./checkout.ts";
 import type { Git } from "./git.ts";
 import type { Mirror } from "./mirror.ts";
@@ -47,6 +48,8 @@ export interface CodeMirror extends Mirror, Omit<RemoteSide, "fetch" | "tip"> {
   treeOf(commit: string): Promise<string>;
   pathsBetween(from: string, to: string): Promise<readonly PathChange[]>;
   patchIdBetween(from: string, to: string): Promise<string | null>;
+  /** What a commit added and took away against its parent, with what is around; empty for a very large one. */
+  changedLines(id: string, parent: string | null, signal: AbortSignal): Promise<string>;
   /** A revert that is not kept: the same request gives the same id. */
   computeRevert(request: RevertRequest, signal: AbortSignal): Promise<Revert>;
   /** A merge of ours that is not kept, likewise. */
@@ -142,6 +145,7 @@ export function openMirror(git: Git, folder: string, source: MirrorSource): Code
     treeOf: (commit) => treeOf(git, requireObjectId(commit), own),
     pathsBetween: (from, to) => pathsBetween(git, from, to, own),
     patchIdBetween: (from, to) => patchIdBetween(git, from, to, own),
+    changedLines: (id, parent, signal) => changedLines(git, { id, parent }, { ...own, signal }),
     computeRevert: (request, signal) => computeRevert(git, request, { ...own, signal }),
     commitJoin: (join, signal) => commitJoin(git, join, { ...own, signal }),
     async keep(kind, commit) {

@@ -25,6 +25,7 @@ import { moveIncident, requireIncident, type Stored } from "./incident-store.ts"
 import type { Finding } from "./investigate.ts";
 import { modeOf, touchedBy } from "./modes.ts";
 import { callPerson, type MoveDeps, move, ownName } from "./moves.ts";
+import type { Playbooks } from "./neighbours.ts";
 import {
   automaticRecoveries,
   lastExposure,
@@ -36,6 +37,7 @@ import {
 export interface ConcludeDeps extends MoveDeps {
   readonly recoveries: Recoveries;
   readonly log: Logger;
+  readonly playbooks?: Playbooks;
 }
 
 /** What Lastgood itself may put back without asking; modes and caps bound it further. */
@@ -60,7 +62,7 @@ export async function conclude(
   const planned = await planFor(deps, incident, finding);
   const { decision, permitted } = await decisionFor(deps, incident, finding, planned);
   const recovery = planned.recovery?.id ?? null;
-  return await db.begin(async (tx) => {
+  const concluded = await db.begin(async (tx) => {
     await requireLease(tx, lease);
     const stored = await requireIncident(tx, id);
     // A person took it, or closed it, while it was investigated.
@@ -95,6 +97,12 @@ export async function conclude(
     }
     return now;
   });
+  await deps.playbooks?.decided(id, {
+    changes: judgement.changes,
+    sure: judgement.rung === "act",
+    steps: planned.recovery?.plan.steps ?? [],
+  });
+  return concluded;
 }
 
 interface Planned {

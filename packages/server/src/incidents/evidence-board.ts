@@ -9,7 +9,7 @@ import type { Change } from "../ledger/change.ts";
 import { type Bundle, type Judgement, judge, type Thresholds } from "./act-ladder.ts";
 import { believe, groupFactor, type Line, rerunFactors } from "./bisection.ts";
 import type { LineWork, Suspected } from "./gather.ts";
-import type { Contrast } from "./neighbours.ts";
+import type { Contrast, Lead } from "./neighbours.ts";
 import {
   type Assessment,
   assess,
@@ -93,6 +93,33 @@ export function lineWeights(board: EvidenceBoard, work: LineWork): readonly numb
       .filter(({ change }) => isOn(work, commits, change))
       .reduce((sum, { change }) => sum + (weights.get(change.id) ?? 0), 0),
   );
+}
+
+/** What a lead gives to how soon a suspect is looked at. */
+const leadWeight = 300;
+/** What all suspects of the line have together once something leads among them: the check fails, of somebody. */
+const ledTotal = 0.95;
+
+/** `lineWeights` leaning to the suspects that the leads name; undefined where they name none of the line. */
+export function leaningWeights(
+  board: EvidenceBoard,
+  work: LineWork,
+  leads: readonly Lead[],
+): readonly number[] | undefined {
+  const strengths = work.line.suspects.map((commits) =>
+    Math.max(
+      0,
+      ...board.suspected
+        .filter(({ change }) => isOn(work, commits, change))
+        .map(({ change }) => leads.find((lead) => lead.change === change.id)?.likeness ?? 0),
+    ),
+  );
+  if (strengths.every((strength) => strength === 0)) return undefined;
+  const leaning = lineWeights(board, work).map(
+    (weight, index) => weight * (1 + leadWeight * (strengths[index] ?? 0)),
+  );
+  const total = leaning.reduce((sum, each) => sum + each, 0);
+  return total === 0 ? undefined : leaning.map((each) => (ledTotal * each) / total);
 }
 
 /** A service is calm again this long after a deploy. */

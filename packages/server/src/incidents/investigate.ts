@@ -20,15 +20,17 @@ import type { Judgement } from "./act-ladder.ts";
 import { type Line, untried, withRun } from "./bisection.ts";
 import {
   type EvidenceBoard,
+  leaningWeights,
   lineWeights,
   servedBefore,
   type Weighing,
   weigh,
 } from "./evidence-board.ts";
 import { gather, type LineWork, linesOf, type Suspected, slackOf } from "./gather.ts";
-import type { Investigating, Symptom } from "./incident.ts";
+import { type Investigating, type Symptom, signatureOf } from "./incident.ts";
 import { symptomsOf } from "./incident-store.ts";
 import { ownName } from "./moves.ts";
+import type { Lead, Playbooks } from "./neighbours.ts";
 import { type ObserveDeps, observe, observeUntil } from "./observe.ts";
 import { type Pace, pause } from "./pace.ts";
 import { rerun } from "./reruns.ts";
@@ -41,6 +43,8 @@ export interface InvestigateDeps extends ObserveDeps {
   readonly sandboxes: Sandboxes;
   /** Makes the table of suspects of what was found; by default the room's own. Drills put wrong ones here. */
   readonly weigh?: (board: EvidenceBoard) => Weighing;
+  /** What earlier incidents lead to; by default nothing does. */
+  readonly playbooks?: Playbooks;
 }
 
 /** What an investigation ends with. */
@@ -90,6 +94,11 @@ export async function investigate(
     });
   };
 
+  const leading = deps.playbooks?.leads(
+    incident.id,
+    symptoms.map(signatureOf),
+    suspected.map(({ change }) => change),
+  );
   await observe(deps, incident, board, symptoms);
   await record();
   await tellSuspects(deps, incident, suspected);
@@ -104,7 +113,7 @@ export async function investigate(
       }),
     ),
     untilOver(over, async () => {
-      await rerunLines(deps, incident, board, lease, signal, { learned, closing });
+      await rerunLines(deps, incident, board, lease, signal, { learned, closing, leading });
       if (isPlain()) return;
       await waitForRest(board, deps.pace, over.signal, AbortSignal.any([stopping, deadline]));
     }),
@@ -154,15 +163,21 @@ async function rerunLines(
   board: EvidenceBoard,
   lease: Lease,
   signal: AbortSignal,
-  { learned, closing }: { learned: () => void; closing: Promise<void>[] },
+  {
+    learned,
+    closing,
+    leading,
+  }: {
+    readonly learned: () => void;
+    readonly closing: Promise<void>[];
+    readonly leading: Promise<readonly Lead[]> | undefined;
+  },
 ): Promise<void> {
   const { configuration } = deps;
-  const { lines, without } = await linesOf(
-    configuration.current(),
-    deps,
-    incident.service,
-    board.suspected,
-  );
+  const [{ lines, without }, leads = []] = await Promise.all([
+    linesOf(configuration.current(), deps, incident.service, board.suspected),
+    leading,
+  ]);
   for (const reason of without) await tellRerun(deps, incident, reason);
   const starts = await Promise.all(lines.map((work) => startOf(deps, incident, board, work)));
   for (const { work, line } of starts) board.reruns.set(work, line);
@@ -176,6 +191,7 @@ async function rerunLines(
       servedBefore: servedBefore(board, work),
       sandboxes: deps.sandboxes,
       weights: () => lineWeights(board, work),
+      leaning: () => leaningWeights(board, work, leads),
       signal,
       async onRun(position, run) {
         await deps.db.begin(async (tx) => {

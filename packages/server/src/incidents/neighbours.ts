@@ -1,5 +1,7 @@
 /** What this room needs of its neighbours, and no more. */
-import type { IncidentId } from "../ids.ts";
+import type { ChangeId, IncidentId } from "../ids.ts";
+import type { Step } from "../layers/layer.ts";
+import type { Change } from "../ledger/change.ts";
 import type { Verdict } from "../signals/verdict.ts";
 
 export interface SignalSource {
@@ -30,6 +32,31 @@ export interface WriteUps {
   finish(incident: IncidentId): Promise<void>;
   /** What is still missing before an incident with a rollback may close; null: nothing. */
   wanting(incident: IncidentId): Promise<string | null>;
+}
+
+/** What earlier recoveries taught. It says where to look first, and is never evidence. */
+export interface Playbooks {
+  /** Suspects that resemble what once did the same, the likeliest first. Soon, and never fails. */
+  leads(
+    incident: IncidentId,
+    signatures: readonly string[],
+    suspects: readonly Change[],
+  ): Promise<readonly Lead[]>;
+  /** What the evidence came to, whether it is enough to act on, and the steps that are planned. */
+  decided(
+    incident: IncidentId,
+    decided: {
+      readonly changes: readonly ChangeId[];
+      readonly sure: boolean;
+      readonly steps: readonly Step[];
+    },
+  ): Promise<void>;
+}
+
+export interface Lead {
+  readonly change: ChangeId;
+  /** In (0, 1]. */
+  readonly likeness: number;
 }
 
 /** A regression that recorded samples show, with its signal's contrast at any moment. */

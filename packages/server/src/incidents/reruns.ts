@@ -21,6 +21,11 @@ export interface RerunRequest {
   readonly sandboxes: Sandboxes;
   /** How likely each suspect is by everything but the reruns, as it stands now. */
   weights(): readonly number[];
+  /**
+   * The same, leaning to where earlier incidents lead: it orders the runs. What they have shown is judged by
+   * `weights` alone.
+   */
+  leaning?(): readonly number[] | undefined;
   onRun(position: number, run: CheckRun): Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -138,11 +143,16 @@ class Board {
 
   #choose(held: number | null): number | null {
     this.#line = { ...this.#line, weights: this.#request.weights() };
-    return chooseRevision(this.#line, {
+    const costs = {
       open: new Set(held === null ? [] : [held]),
       underWay: [...this.#underWay],
       opening: openingCost,
-    });
+    };
+    const leaning = this.#request.leaning?.();
+    const led =
+      leaning === undefined ? null : chooseRevision({ ...this.#line, weights: leaning }, costs);
+    // Where the lead is exhausted, and still nobody is convicted, it is looked for everywhere.
+    return led ?? chooseRevision(this.#line, costs);
   }
 
   async #open(position: number): Promise<Held | null> {

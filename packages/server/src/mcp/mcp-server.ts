@@ -1,17 +1,13 @@
 /**
- * Lastgood over the Model Context Protocol: the tools, and the brief as a resource and as a prompt. A client of
- * the public API like everyone else; skills have their place among the resources when they come.
+ * Lastgood over the Model Context Protocol: the tools, the brief as a resource and as a prompt, and skills as
+ * resources. A client of the public API like everyone else.
  */
-import {
-  McpServer,
-  ProtocolError,
-  ProtocolErrorCode,
-  ResourceTemplate,
-  type Variables,
-} from "@modelcontextprotocol/server";
+import { McpServer, ResourceTemplate, type Variables } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { Fault } from "../fault.ts";
 import type { Caller } from "./caller.ts";
+import { addSkills } from "./skill-resources.ts";
+import { one, told } from "./told.ts";
 import { advertised, callTool } from "./tool.ts";
 import { tools } from "./tools/tools.ts";
 
@@ -47,6 +43,7 @@ export function createMcpServer({ version, caller, report }: McpServerDeps): Mcp
     );
   }
   addBrief(server, caller);
+  addSkills(server, caller);
   return server;
 }
 
@@ -98,18 +95,6 @@ function addBrief(server: McpServer, caller: Caller): void {
   );
 }
 
-/** Resources and prompts have no failed answer of their own: the fault goes as the protocol's error. */
-async function told<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    const { code, message, context } = error;
-    const kind = code === "bad_input" || code === "not_found" ? "InvalidParams" : "InternalError";
-    throw new ProtocolError(ProtocolErrorCode[kind], `${code}: ${message}`, { ...context, code });
-  }
-}
-
 function tokensOf(text: string): number {
   if (text === "") return tokensDefault;
   if (/^\d{1,6}$/.test(text)) return Number(text);
@@ -117,9 +102,4 @@ function tokensOf(text: string): number {
     "bad_input",
     `max_tokens is a number from 100 to 200000, not "${text.slice(0, 40)}".`,
   );
-}
-
-/** Of a template's variable; empty where the address leaves it out. */
-function one(variable: string | string[] | undefined): string {
-  return (Array.isArray(variable) ? variable[0] : variable) ?? "";
 }

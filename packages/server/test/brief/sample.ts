@@ -145,6 +145,7 @@ export function partsOf(change: Partial<Parts> = {}): Parts {
     choice: { as: "interrupted", task, others: [] },
     taskCommits: branch.filter((commit) => commit.task !== null),
     ...{ tasks: [task], moreTasks: 0, messages: [], moreMessages: 0, holds: [] },
+    ...{ skills: [], moreSkills: 0 },
     told: { contained: [], takenBack: [], parked: null },
     ...{
       state: null,

@@ -9,7 +9,12 @@ import { Fault } from "../../src/fault.ts";
 import type { Commit, Mirror } from "../../src/git/mirror.ts";
 import type { ChangeId, IncidentId, RecoveryId, RepositoryName } from "../../src/ids.ts";
 import { createIncidents, type Incidents } from "../../src/incidents/incidents.ts";
-import type { Contrast, SignalSource, WriteUps } from "../../src/incidents/neighbours.ts";
+import type {
+  Contrast,
+  Playbooks,
+  SignalSource,
+  WriteUps,
+} from "../../src/incidents/neighbours.ts";
 import type { TakeoverDeps } from "../../src/incidents/takeover.ts";
 import { emptyPlan, type Step, type Undo } from "../../src/layers/layer.ts";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
@@ -55,6 +60,7 @@ export interface RoomOptions {
   /** Why no recovery may begin. */
   readonly refused?: Fault;
   readonly writeUps?: Partial<WriteUps>;
+  readonly playbooks?: Playbooks;
 }
 
 /** The repositories and the world outlive a room: a second one over the same finds what the first left. */
@@ -96,6 +102,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       wanting: async () => null,
       ...options.writeUps,
     },
+    ...(options.playbooks === undefined ? {} : { playbooks: options.playbooks }),
     replay: null,
     quietMs: options.quietMs ?? 600_000,
     turnMs: 100,
