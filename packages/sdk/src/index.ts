@@ -13,6 +13,7 @@ export * from "./api/messages.ts";
 export * from "./api/notify.ts";
 export * from "./api/recovery.ts";
 export * from "./api/releases.ts";
+export * from "./api/rollouts.ts";
 export * from "./api/runtime.ts";
 export * from "./api/sessions.ts";
 export * from "./api/signals.ts";

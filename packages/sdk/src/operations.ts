@@ -13,6 +13,7 @@ import { messagesApi } from "./api/messages.ts";
 import { notifyApi } from "./api/notify.ts";
 import { recoveryApi } from "./api/recovery.ts";
 import { releasesApi } from "./api/releases.ts";
+import { rolloutsApi } from "./api/rollouts.ts";
 import { runtimeApi } from "./api/runtime.ts";
 import { sessionsApi } from "./api/sessions.ts";
 import { signalsApi } from "./api/signals.ts";
@@ -41,6 +42,7 @@ export function operations(connection: Connection) {
     ...notifyApi(call),
     ...recoveryApi(call),
     ...releasesApi(call),
+    ...rolloutsApi(call),
     ...runtimeApi(call),
     ...sessionsApi(call),
     ...signalsApi(call),

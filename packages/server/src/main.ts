@@ -61,6 +61,8 @@ import { toApi } from "./recovery/recovery-schema.ts";
 import { isVerifiedStep, latestRecovery } from "./recovery/recovery-store.ts";
 import type { JournalPoint } from "./recovery/runner.ts";
 import { createReleases, type Releases } from "./releases/releases.ts";
+import type { Gate, ReleaseJudge } from "./rollouts/neighbours.ts";
+import { createRollouts, type Rollouts } from "./rollouts/rollouts.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import { createSandboxServer } from "./sandbox/sandbox-server.ts";
 import { createSandboxes } from "./sandbox/sandboxes.ts";
@@ -92,6 +94,9 @@ export interface Seams {
   /** In place of triage's own weighing of what an investigation found. */
   weigh?(board: EvidenceBoard): Weighing;
   reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
+  /** What compares the releases of a rollout, and what stands before its first traffic. */
+  readonly judge?: ReleaseJudge;
+  readonly gate?: Gate;
   /** What a brief sees of work trees. */
   workTrees?(ours: SeenWorkTrees): SeenWorkTrees;
 }
@@ -146,7 +151,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   closing.add(() => metrics.stop());
   const ground: Ground = { db: store.db, world, log, home, configuration, databaseUrl, metrics };
 
-  const reached = await openWorld(ground, closing);
+  const reached = await openWorld(ground, seams, closing);
   const response = await openResponse(ground, reached, seams, closing);
 
   const app = await createApp({ ...ground, ...own });
@@ -180,6 +185,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   reached.releases.routes(app, (artifact) =>
     heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
   );
+  reached.rollouts.routes(app);
   const workTrees = await createWorkTrees(ground);
   closing.add(() => workTrees.stop());
   workTrees.routes(app);
@@ -222,6 +228,7 @@ interface Reached {
   readonly tasks: Tasks;
   readonly effects: Effects;
   readonly releases: Releases;
+  readonly rollouts: Rollouts;
   readonly executions: Executions;
   readonly code: Code;
   readonly state: State;
@@ -239,7 +246,7 @@ function putPartInto({ documents }: State): PutPart {
 }
 
 /** What is watched, and what can be put back. */
-async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
+async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promise<Reached> {
   const signals = await createSignals(ground);
   closing.add(() => signals.stop());
   const reads = createSessionReads(ground);
@@ -253,6 +260,12 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => effects.stop());
   const releases = await createReleases(ground);
   closing.add(() => releases.stop());
+  const rollouts = createRollouts({
+    ...{ ...ground, moving: releases.moving, desk: releases.desk, environment: process.env },
+    judge: seams.judge ?? null,
+    gate: seams.gate ?? null,
+  });
+  closing.add(() => rollouts.stop());
   const executions = createExecutions({
     ...ground,
     snapshots: releases.snapshots,
@@ -285,7 +298,7 @@ async function openWorld(ground: Ground, closing: Closing): Promise<Reached> {
   closing.add(() => deploying.stop());
   return {
     ...{ signals, messages, tasks, effects, releases, executions, code, state, reads },
-    ...{ runtime, sandboxes },
+    ...{ rollouts, runtime, sandboxes },
   };
 }
 
@@ -329,7 +342,7 @@ async function openResponse(
       inboxes: messages.inboxes,
       fence: (tx, agent, because) => fleet.sessions.endLiving(tx, agent, "fenced", because),
     }),
-    versions: createVersionsLayer(releases.moving),
+    versions: createVersionsLayer(releases.moving, reached.rollouts.turnBack),
     code: code.layer,
     state: state.layer,
     messages: messages.layer,
@@ -418,6 +431,10 @@ async function openResponse(
   });
   closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
+  reached.rollouts.start({
+    ...incidents,
+    heldBecause: (artifact) => heldBecause(incidents, [{ layer: "versions", target: artifact }]),
+  });
   return { fleet, notify, recoveries, incidents, skills };
 }
 

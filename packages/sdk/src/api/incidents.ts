@@ -36,7 +36,7 @@ export function mayAct(action: IncidentAction, state: IncidentState): boolean {
 }
 
 export type Severity = "critical" | "high" | "low";
-export type IncidentKind = "regression" | "drift" | "contradiction" | "storm";
+export type IncidentKind = "regression" | "drift" | "contradiction" | "storm" | "rollout";
 export type Mode = "watch" | "propose" | "auto";
 
 /** One rule of one service that went bad in this incident. */

@@ -23,6 +23,7 @@ import { pageCommands } from "./commands/pages.ts";
 import { pinCommands } from "./commands/pins.ts";
 import { recoveryCommands } from "./commands/recovery.ts";
 import { releaseCommands } from "./commands/releases.ts";
+import { rolloutCommands } from "./commands/rollouts.ts";
 import { runtimeCommands } from "./commands/runtime.ts";
 import { serverCommands } from "./commands/server.ts";
 import { signalsCommands } from "./commands/signals.ts";
@@ -61,6 +62,7 @@ export function createProgram(): Command {
   program.commandsGroup("What runs:");
   releaseCommands(program);
   pinCommands(program);
+  rolloutCommands(program);
   importCommands(program);
   program.commandsGroup("Who works:");
   fleetCommands(program);

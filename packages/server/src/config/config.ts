@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import { consumerSchema, neverReviveSchema, streamSchema } from "./kept-settings.ts";
-import { deploysSchema, releasesSchema, usesSchema } from "./release-settings.ts";
+import { artifactName, deploysSchema, releasesSchema, usesSchema } from "./release-settings.ts";
+import { rolloutSchema } from "./rollout-settings.ts";
 import { age, argv, duration, glob, httpPath, name, pointer, variable, wait } from "./scalars.ts";
 
 export const layerNameSchema = z.enum([
@@ -233,6 +234,10 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   releases: releasesSchema,
+  rollouts: z
+    .record(artifactName, rolloutSchema)
+    .default({})
+    .describe("How releases of an artifact go out, and back; what is not named has the defaults."),
   state: z
     .strictObject({
       neverRevive: z

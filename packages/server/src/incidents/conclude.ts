@@ -13,7 +13,7 @@ import { Fault, faults } from "../fault.ts";
 import type { AgentName, IncidentId, ServiceName } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
 import { recordEvent } from "../ledger/timeline.ts";
-import { isPersons } from "../recovery/agent-rights.ts";
+import { isHand, isPersons } from "../recovery/agent-rights.ts";
 import { beyondAuthority } from "../recovery/authority.ts";
 import type { Recoveries, Recovery } from "../recovery/recovery.ts";
 import { type Lease, requireLease } from "../store/lease.ts";
@@ -23,7 +23,7 @@ import { slackOf } from "./gather.ts";
 import { type Decision, decide, freezeIncident, type Incident } from "./incident.ts";
 import { moveIncident, requireIncident, type Stored } from "./incident-store.ts";
 import type { Finding } from "./investigate.ts";
-import { modeOf, touchedBy } from "./modes.ts";
+import { modeOf, strictest, touchedBy } from "./modes.ts";
 import { callPerson, type MoveDeps, move, ownName } from "./moves.ts";
 import type { Playbooks } from "./neighbours.ts";
 import {
@@ -54,7 +54,7 @@ export async function conclude(
   deps: ConcludeDeps,
   id: IncidentId,
   finding: Finding,
-  lease: Lease,
+  lease: Lease | null,
 ): Promise<Stored> {
   const { db } = deps;
   const { incident } = await requireIncident(db, id);
@@ -63,7 +63,7 @@ export async function conclude(
   const { decision, permitted } = await decisionFor(deps, incident, finding, planned);
   const recovery = planned.recovery?.id ?? null;
   const concluded = await db.begin(async (tx) => {
-    await requireLease(tx, lease);
+    if (lease !== null) await requireLease(tx, lease);
     const stored = await requireIncident(tx, id);
     // A person took it, or closed it, while it was investigated.
     if (stored.incident.state !== "investigating") return stored;
@@ -119,7 +119,7 @@ async function planFor(
   if (judgement.rung === "none") return { recovery: null, unplanned: null };
   const guilty = judgement.changes.filter((change) => !judgement.innocents.includes(change));
   const hands = suspected
-    .filter(({ change }) => guilty.includes(change.id) && !isPersons(change.agent))
+    .filter(({ change }) => guilty.includes(change.id) && isHand(change.agent))
     .map(({ change }) => change.agent as AgentName);
   const undo: Undo = {
     changes: judgement.changes,
@@ -144,7 +144,7 @@ async function planFor(
 async function decisionFor(
   deps: ConcludeDeps,
   incident: Incident,
-  { judgement, suspected, symptoms }: Finding,
+  { judgement, suspected, symptoms, mode: ownMode = "auto" }: Finding,
   { recovery, unplanned }: Planned,
 ): Promise<{ decision: Decision; permitted: { permit: Permit; drift: boolean } }> {
   const { db, world, configuration } = deps;
@@ -155,8 +155,9 @@ async function decisionFor(
   const drift = incident.kind === "drift" || (await hasDrifted(deps, incident, suspected.length));
   const freeze = await readFreeze(db);
   const meant = suspected.filter(({ change }) => judgement.changes.includes(change.id));
+  const mode = strictest([ownMode, modeOf(config, services, touched.layers)]);
   const permitted = permit(judgement, {
-    mode: modeOf(config, services, touched.layers),
+    mode,
     frozenBecause: freeze?.reason ?? null,
     indicatorsOnly: !symptoms.some((each) => each.customerFacing),
     drift,
@@ -178,7 +179,7 @@ async function decisionFor(
       at: now,
       act: permitted.act,
       would: permitted.would,
-      mode: modeOf(config, services, touched.layers),
+      mode,
       changes: judgement.changes,
       innocents: judgement.innocents,
       agents,

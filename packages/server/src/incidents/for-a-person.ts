@@ -14,7 +14,7 @@ import {
 import { callPerson, type MoveDeps, ownName } from "./moves.ts";
 
 export interface PersonsCase {
-  readonly kind: Extract<Incident["kind"], "contradiction" | "storm">;
+  readonly kind: Extract<Incident["kind"], "contradiction" | "storm" | "rollout">;
   /** One open incident per signature, however often it is reported. */
   readonly signature: string;
   /** A service, or whatever else it is about. */

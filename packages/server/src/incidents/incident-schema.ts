@@ -27,7 +27,7 @@ const would = z.enum(["run", "freeze", "none"]);
 
 const summaryShape = {
   id: z.string(),
-  kind: z.enum(["regression", "drift", "contradiction", "storm"]),
+  kind: z.enum(["regression", "drift", "contradiction", "storm", "rollout"]),
   state: z.enum(incidentStates),
   severity,
   service: z.string(),

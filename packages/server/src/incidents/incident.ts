@@ -147,7 +147,7 @@ const untimed: Times = {
 
 /** Nothing automatic can put it right: a person is called as soon as it is open. */
 export function isForPerson(kind: Incident["kind"]): boolean {
-  return kind === "contradiction" || kind === "storm";
+  return kind === "contradiction" || kind === "storm" || kind === "rollout";
 }
 
 export function openIncident(facts: Omit<Common, keyof Times>): Opened {

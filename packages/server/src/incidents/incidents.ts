@@ -24,7 +24,9 @@ import type { Barred, ReplaySamples } from "./neighbours.ts";
 import { notice, symptomOf } from "./notice.ts";
 import { type Pace, usualPace } from "./pace.ts";
 import { followRecovery } from "./recovery-moves.ts";
+import { type ReleaseRegression, reportRelease } from "./release-regression.ts";
 import { closeStorm, openStorm } from "./storm.ts";
+import { closeStuck, openStuck, type Stuck } from "./stuck-rollout.ts";
 import { takenBy } from "./taken.ts";
 import { tellBarred } from "./takeover.ts";
 
@@ -48,6 +50,12 @@ export interface Incidents {
   reportStorm(agent: string, because: string): Promise<void>;
   /** A person let it start again. */
   stormOver(agent: string, by: string, because: string): Promise<void>;
+  /** A rollout's candidate is worse: opened or joined, decided, and put back where that may be. */
+  reportRelease(regressed: ReleaseRegression): Promise<IncidentId>;
+  /** A dial cannot go on by itself: one incident, exactly one page. */
+  reportStuck(stuck: Stuck): Promise<IncidentId>;
+  /** A person decided what they were called for. */
+  stuckOver(rollout: string, by: string, because: string): Promise<void>;
   /** What was rolled back is pushed again: told in the incident, nobody is called anew. */
   reportBarred(barred: Barred): Promise<void>;
   /** Who holds one of these things by `lastgood incident take`; null when automation may move them. */
@@ -95,6 +103,13 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     },
     reportStorm: (agent, because) => openStorm(deps, agent, because),
     stormOver: (agent, by, because) => closeStorm(deps, agent, by, because),
+    async reportRelease(regressed) {
+      const id = await reportRelease(deps, regressed);
+      loop.wake();
+      return id;
+    },
+    reportStuck: (stuck) => openStuck(deps, stuck),
+    stuckOver: (rollout, by, because) => closeStuck(deps, rollout, by, because),
     reportBarred: (barred) => tellBarred(deps, barred),
     takenBy: (things) => takenBy(deps, things),
     freezeInForce: () => readFreeze(db),

@@ -11,6 +11,7 @@
  *   V2. What was rerun is in the store before it counts, so a restart repeats none of it.
  *   V3. Bounded by `splitWithin`; a bundle counts as one only when that time did not split it.
  */
+import type { Mode } from "../config/config.ts";
 import type { Mirrors } from "../git/mirror.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Sandboxes } from "../sandbox/sandbox.ts";
@@ -57,6 +58,8 @@ export interface Finding {
   readonly knownGood: readonly string[];
   /** When the last sandbox of its reruns is gone. */
   readonly closed: Promise<void>;
+  /** Of what did it, where that has one: the stricter of it and the modes of the house counts. */
+  readonly mode?: Mode;
 }
 
 export async function investigate(

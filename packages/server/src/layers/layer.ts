@@ -47,19 +47,10 @@ export interface Actions {
      * and those that died between the plan and the hold. `since` is the onset, ISO 8601.
      */
     | { do: "requeue"; consumer: string; deadLetters: readonly string[]; since: string };
-  versions: {
-    do: "move-pin";
-    environment: string;
-    artifact: string;
-    /** The pin that it was planned on. */
-    from: { epoch: number; shares: readonly Share[] };
-    to: readonly Share[];
-    /** Releases that go, and are refused until that is lifted; and those of which it is lifted. */
-    bars: readonly string[];
-    lifts: readonly string[];
-    incident: IncidentId | null;
-    reverts: readonly ChangeId[];
-  };
+  versions:
+    | ({ do: "move-pin" } & MovedPin)
+    /** The rollout that brought it takes it back: by its reverse gate and its reverse ramp. */
+    | ({ do: "turn-back"; rollout: string } & MovedPin);
   runtime: { do: "set-revision"; service: ServiceName; from: string | null; to: string };
   /** Nothing is done to the world: the step counts when the rules of the services hold again. */
   signals: {
@@ -68,6 +59,20 @@ export interface Actions {
     /** The incident's onset, ISO 8601: the baseline is what was before it. */
     onset: string;
   };
+}
+
+/** From one pin to another. */
+interface MovedPin {
+  environment: string;
+  artifact: string;
+  /** The pin that it was planned on. */
+  from: { epoch: number; shares: readonly Share[] };
+  to: readonly Share[];
+  /** Releases that go, and are refused until that is lifted; and those of which it is lifted. */
+  bars: readonly string[];
+  lifts: readonly string[];
+  incident: IncidentId | null;
+  reverts: readonly ChangeId[];
 }
 
 /** A part of the keys of an environment, and the release that they get. */

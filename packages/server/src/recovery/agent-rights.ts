@@ -19,6 +19,11 @@ export function isPersons(maker: string): boolean {
   return maker.startsWith("token:");
 }
 
+/** An agent, which can be held: neither a person nor the dial that a person set going. */
+export function isHand(maker: string): boolean {
+  return !isPersons(maker) && !maker.startsWith("rollout:");
+}
+
 /** G1. `not_yours`. */
 export function requireMayPlan(config: Config, agent: string, changes: readonly Change[]): void {
   if (isResponder(config, agent)) return;

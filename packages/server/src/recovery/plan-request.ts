@@ -97,7 +97,7 @@ async function incidentFor(
       `Incident ${incident.id} is closed: plan without it, by changes, task or agent.`,
     );
   }
-  if (actor.role === "agent" && (incident.kind === "contradiction" || incident.kind === "storm")) {
+  if (actor.role === "agent" && persons.includes(incident.kind)) {
     throw new Fault(
       "approval_needed",
       `Incident ${incident.id} is a ${incident.kind}, which is always a person's: leave it to whoever was called.`,
@@ -105,6 +105,8 @@ async function incidentFor(
   }
   return incident;
 }
+
+const persons: readonly Incident["kind"][] = ["contradiction", "storm", "rollout"];
 
 /** Where only the incident is named, what it was decided to come from. */
 function withDecision(body: UndoRequest, incident: Incident | null): UndoRequest {

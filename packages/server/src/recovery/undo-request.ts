@@ -3,7 +3,7 @@ import { Fault } from "../fault.ts";
 import type { AgentName, ChangeId, IncidentId, ServiceName } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
 import type { Change } from "../ledger/change.ts";
-import { isPersons } from "./agent-rights.ts";
+import { isHand } from "./agent-rights.ts";
 
 /** Which changes a person or agent wants taken back: explicit ones, a task's, or an agent's in a window. */
 export interface UndoRequest {
@@ -45,7 +45,7 @@ export function undoOf(
   const exposed = wanted.flatMap((change) => change.exposures.map(({ service }) => service));
   const services = [...(incident?.services ?? []), ...exposed];
   const contain = request.contain ?? incident !== null;
-  const hands = wanted.map(({ agent }) => agent).filter((agent) => !isPersons(agent));
+  const hands = wanted.map(({ agent }) => agent).filter(isHand);
   return {
     changes: wanted.map(({ id }) => id as ChangeId),
     agents: contain ? ([...new Set(hands)] as AgentName[]) : [],

@@ -68,23 +68,21 @@ export interface Moved {
   readonly already: boolean;
 }
 
+/** Called in the transaction of the move: what it throws moves nothing. */
+export type Wrote = (tx: Tx, pin: Pin, before: readonly PinShare[]) => Promise<void>;
+
 /** `wrote` is called in the same transaction when the pin did move. */
 export async function movePin(
   deps: MoveDeps,
   move: Move,
-  wrote: (tx: Tx, pin: Pin, before: readonly PinShare[]) => Promise<void> = async () => {},
+  wrote: Wrote = async () => {},
 ): Promise<Moved> {
   const moved = await deps.db.begin((tx) => moveIn(tx, deps, move, wrote));
   if (!moved.already) await deps.moved(move.environment);
   return moved;
 }
 
-async function moveIn(
-  tx: Tx,
-  deps: MoveDeps,
-  move: Move,
-  wrote: (tx: Tx, pin: Pin, before: readonly PinShare[]) => Promise<void>,
-): Promise<Moved> {
+async function moveIn(tx: Tx, deps: MoveDeps, move: Move, wrote: Wrote): Promise<Moved> {
   const { environment, artifact: name, change, did, by, because } = move;
   const artifact = await lockArtifact(tx, name);
   const epoch = await lockEnvironment(tx, environment);

@@ -10,10 +10,26 @@ import type { InFlightPolicy } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 import type { Query, Tx } from "../store/database.ts";
 import { newChangeId } from "../world.ts";
-import { requireArtifact, saveSettings } from "./artifact-store.ts";
-import { type Decided, type MoveDeps, type Moved, movePin, type Standing } from "./move-pin.ts";
-import { gainedBy, type Pin, rollbackOf, sayShares, sharesFor, type Wanted } from "./pin.ts";
-import { liveBefore, requirePin } from "./pin-store.ts";
+import { lockArtifact, requireArtifact, saveSettings } from "./artifact-store.ts";
+import {
+  type Decided,
+  type Move,
+  type MoveDeps,
+  type Moved,
+  movePin,
+  type Standing,
+  type Wrote,
+} from "./move-pin.ts";
+import {
+  gainedBy,
+  type Pin,
+  requireExpected,
+  rollbackOf,
+  sayShares,
+  sharesFor,
+  type Wanted,
+} from "./pin.ts";
+import { liveBefore, pinHistory, requirePin } from "./pin-store.ts";
 import { type EffectsSeen, policyMissing, proposePolicy } from "./policy.ts";
 import { type Release, requireKept, requireNotBarred, requireReviewed } from "./release.ts";
 import { barredVersions, findReleases, insertBars, liftBars, noRelease } from "./release-store.ts";
@@ -44,7 +60,12 @@ export type RollBack = Pick<
 >;
 
 export interface PinDesk {
-  deploy(wanted: Deploy): Promise<Moved>;
+  /** `wrote` is called in the same transaction when the pin did move. */
+  deploy(wanted: Deploy, wrote?: Wrote): Promise<Moved>;
+  /** What would stand against the deployment, thrown; nothing moves. Returns the pin in force. */
+  requireDeployable(tx: Tx, wanted: Deploy): Promise<Pin | null>;
+  /** As whoever asks has decided already. */
+  move(move: Move, wrote?: Wrote): Promise<Moved>;
   /** Faults `not_found` where nothing is pinned, `state_forbids` where nothing was before. */
   rollBack(wanted: RollBack): Promise<Moved>;
 }
@@ -52,13 +73,23 @@ export interface PinDesk {
 export function createPinDesk(deps: DeskDeps): PinDesk {
   const { db, world } = deps;
   return {
-    async deploy(deploy) {
+    async deploy(deploy, wrote) {
       const { wanted: _wanted, inFlight: _inFlight, override: _override, ...rest } = deploy;
-      return await movePin(deps, {
+      const move: Move = {
         ...{ ...rest, change: newChangeId(world), did: "deploy" },
         decide: (tx, now) => admit(tx, deps, deploy, now),
-      });
+      };
+      return await movePin(deps, move, wrote);
     },
+    async requireDeployable(tx, deploy) {
+      const artifact = await lockArtifact(tx, deploy.artifact);
+      const history = await pinHistory(tx, deploy.environment, deploy.artifact);
+      const [now = null] = history;
+      requireExpected(now, deploy.expect, deploy.artifact);
+      await admit(tx, deps, deploy, { artifact, history, current: now?.shares ?? [] });
+      return now;
+    },
+    move: (move, wrote) => movePin(deps, move, wrote),
     async rollBack(wanted) {
       await requireArtifact(db, wanted.artifact);
       await requirePin(db, wanted.environment, wanted.artifact);
@@ -167,6 +198,6 @@ async function goBack(
 }
 
 /** The changes since the pin that is gone back to: all that they brought is taken back. */
-export function broughtSince(history: readonly Pin[], to: Pin): Pin["change"][] {
+export function broughtSince(history: readonly Pin[], to: Pick<Pin, "epoch">): Pin["change"][] {
   return history.filter(({ epoch }) => epoch > to.epoch).map(({ change }) => change);
 }

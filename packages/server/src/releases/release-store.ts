@@ -174,6 +174,20 @@ export async function barredVersions(db: Query, artifact: string): Promise<Reado
   return new Set((await barsInForce(db, artifact)).map(({ version }) => version));
 }
 
+/** A barred version of the artifact with this very content; null: none. */
+export async function barredLike(
+  db: Query,
+  artifact: string,
+  digest: string,
+): Promise<string | null> {
+  const [row] = await db<{ version: string }[]>`
+    select b.version from release_bars b
+    join releases r on r.artifact = b.artifact and r.version = b.version
+    where b.artifact = ${artifact} and b.lifted_at is null and r.digest = ${digest}
+    order by b.barred_at desc limit 1`;
+  return row?.version ?? null;
+}
+
 interface Row {
   readonly artifact: string;
   readonly version: string;

@@ -7,7 +7,7 @@ import { configSchema } from "../../src/config/config.ts";
 import type { Role } from "../../src/http/actor.ts";
 import { createToken } from "../../src/http/tokens.ts";
 import type { AgentName } from "../../src/ids.ts";
-import { type Lastgood, startLastgood } from "../../src/main.ts";
+import { type Lastgood, type Seams, startLastgood } from "../../src/main.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "./database.ts";
 
@@ -24,7 +24,7 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** The whole server on a free port over a database of its own: `await using server = await startServer()`. */
-export async function startServer(config: unknown = {}): Promise<TestServer> {
+export async function startServer(config: unknown = {}, seams: Seams = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-server-"));
   const store = await startDatabase();
   const parsed = configSchema.parse(config);
@@ -35,6 +35,7 @@ export async function startServer(config: unknown = {}): Promise<TestServer> {
     databaseUrl: store.url,
     configuration: { base: folder, current: () => parsed },
     log: pino({ level: process.env.LASTGOOD_TEST_LOG ?? "silent" }),
+    seams,
   });
   const tokenAs = (role: Role, agent?: string) =>
     createToken(lastgood.db, realWorld, {

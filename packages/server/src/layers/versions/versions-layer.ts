@@ -9,6 +9,7 @@ import { backTo, isSame, type Pin, sayShares } from "../../releases/pin.ts";
 import { broughtSince } from "../../releases/pin-desk.ts";
 import { findPin, pinHistory, pinsOfChanges } from "../../releases/pin-store.ts";
 import { barsInForce, insertBars, liftBars } from "../../releases/release-store.ts";
+import type { TurnBack } from "../../rollouts/turn-back.ts";
 import type { Query } from "../../store/database.ts";
 import {
   type ApplyContext,
@@ -22,13 +23,20 @@ import {
 } from "../layer.ts";
 
 type Action = Step<"versions">["action"];
+type TurnBackAction = Extract<Action, { do: "turn-back" }>;
 
 /** How long consumers are waited for before they are listed as stragglers. */
 const followMsMax = 5_000;
+/** How long a dial that is turned back is waited for before it is said that it takes longer. */
+const turnMsMax = 20_000;
 const lookEveryMs = 50;
 const stragglersShown = 20;
 
-export function createVersionsLayer(deps: MoveDeps): Layer<"versions"> {
+/** `turnBack`: the dials that rollouts turn; null: there are none. */
+export function createVersionsLayer(
+  deps: MoveDeps,
+  turnBack: TurnBack | null = null,
+): Layer<"versions"> {
   const { db } = deps;
   return {
     kind: "versions",
@@ -40,11 +48,25 @@ export function createVersionsLayer(deps: MoveDeps): Layer<"versions"> {
         ({ environment, artifact }) => `${environment}/${artifact}`,
       );
       const plans: Plan<"versions">[] = [];
-      for (const pins of dials.values()) plans.push(await planBack(db, pins, incident));
+      for (const pins of dials.values()) {
+        const planned = await planBack(db, pins, incident);
+        plans.push(turnBack === null ? planned : await byItsRollout(turnBack, planned));
+      }
       return joined(plans);
     },
-    apply: (step, context) => apply(deps, step.action, context),
-    verify: (step, signal) => verify(db, step.action, signal),
+    async apply({ action }, context) {
+      if (action.do === "move-pin") return await apply(deps, action, context);
+      const { rollout, incident } = action;
+      const { changeId: change, actor, reason: because } = context;
+      await requireDials(turnBack).begin({ rollout, change, actor, because, incident });
+    },
+    async verify({ action }, signal) {
+      if (action.do === "turn-back") {
+        const unfinished = await awaitTurned(requireDials(turnBack), action, signal);
+        if (unfinished !== null) return unfinished;
+      }
+      return await verify(db, action, signal);
+    },
     async undo({ action }) {
       const { environment, artifact, to, bars, lifts } = action;
       const now = await findPin(db, environment, artifact);
@@ -56,6 +78,59 @@ export function createVersionsLayer(deps: MoveDeps): Layer<"versions"> {
       });
     },
   };
+}
+
+function requireDials(turnBack: TurnBack | null): TurnBack {
+  if (turnBack !== null) return turnBack;
+  throw new Error("a rollout is to be turned back, and there are no rollouts");
+}
+
+/** What a rollout brought goes back by that rollout, and never past a person who decided about it. */
+async function byItsRollout(turnBack: TurnBack, plan: Plan<"versions">): Promise<Plan<"versions">> {
+  const [step] = plan.steps;
+  if (step === undefined) return plan;
+  const { action } = step;
+  const turned = await turnBack.turningOf(action);
+  const [only] = action.to;
+  const isItsOwn =
+    turned !== null &&
+    action.to.length === 1 &&
+    only?.version === turned.prior &&
+    action.from.shares.some(({ version }) => version === turned.candidate);
+  if (!isItsOwn) return plan;
+  const { rollout, heldBy, candidate, prior } = turned;
+  const conflict = `${heldBy}: nothing automatic goes past that; a person turns it back with \`lastgood rollout back ${rollout}\``;
+  return {
+    ...plan,
+    conflicts: heldBy === null ? plan.conflicts : [...plan.conflicts, conflict],
+    steps: [
+      {
+        ...step,
+        says: `turn ${action.artifact} in ${action.environment} back from ${candidate} to ${prior}, by the reverse gate and ramp of ${rollout}`,
+        action: { ...action, do: "turn-back", rollout },
+      },
+    ],
+  };
+}
+
+/** Null: it is back, and its pin is read next. */
+async function awaitTurned(
+  turnBack: TurnBack,
+  { rollout, artifact }: TurnBackAction,
+  signal: AbortSignal,
+): Promise<Verification | null> {
+  const deadline = performance.now() + turnMsMax;
+  for (;;) {
+    const now = await turnBack.read(rollout);
+    if (now.kind === "back") return null;
+    if (now.kind === "stopped") {
+      return { ok: false, differences: [`${artifact} is not back: ${now.says}`] };
+    }
+    if (performance.now() >= deadline) {
+      return { ok: "waiting", waitsFor: `the reverse ramp of ${rollout}: ${now.says}` };
+    }
+    await pause(lookEveryMs, undefined, { signal });
+  }
 }
 
 /** Where the pin goes once these changes of it (oldest first) are taken back. */

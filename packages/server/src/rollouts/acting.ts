@@ -1,0 +1,57 @@
+/** What every act on a rollout needs, and how one stops for a person. */
+import type { World } from "../world.ts";
+import { type DialDeps, nameOfRollout } from "./dial.ts";
+import type { IncidentDesk } from "./neighbours.ts";
+import type { ReverseGate } from "./reverse-gate.ts";
+import {
+  type Canary,
+  freeze,
+  freezeUnserved,
+  type RollingBack,
+  type Rollout,
+  type Shadow,
+} from "./rollout.ts";
+import { moveRollout, type Stored, type Told } from "./rollout-store.ts";
+
+export interface ActDeps extends DialDeps {
+  readonly world: World;
+  readonly incidents: IncidentDesk;
+  readonly reverseGate: ReverseGate;
+}
+
+export const ownName = "lastgood";
+
+export function says(rollout: Rollout, event: string, text: string): Told {
+  return { actor: nameOfRollout(rollout), event, text };
+}
+
+/** Takes an arrow that moves no pin. */
+export async function step(
+  { moving: { db }, world }: Pick<ActDeps, "moving" | "world">,
+  stored: Stored,
+  next: Rollout,
+  told: Told,
+): Promise<void> {
+  await db.begin((tx) => moveRollout(tx, stored, next, world.now(), told));
+}
+
+/** It cannot go on by itself: it stays where it is, and a person is called. */
+export async function stopFor(
+  deps: ActDeps,
+  stored: Stored,
+  rollout: Shadow | Canary | RollingBack,
+  because: string,
+): Promise<void> {
+  const { id, environment, artifact } = rollout;
+  const at = deps.world.now();
+  const incident = await deps.incidents.reportStuck({
+    ...{ rollout: id, environment, artifact, because },
+  });
+  const stop = { by: ownName, why: because, at, incident };
+  const stopped =
+    rollout.phase === "shadow" ? freezeUnserved(rollout, stop) : freeze(rollout, stop);
+  await step(deps, stored, stopped, {
+    ...{ actor: ownName, event: "rollout.frozen", text: `${because}; see ${incident}` },
+    details: { incident },
+  });
+}

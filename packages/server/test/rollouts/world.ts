@@ -1,0 +1,97 @@
+/** A server whose judge says what the test tells it to, and the words that tests about rollouts share. */
+import type { Client, Rollout } from "@lastgood/sdk";
+import type { Seams } from "../../src/main.ts";
+import type { ReleaseJudge, ReleaseVerdict, Watched } from "../../src/rollouts/neighbours.ts";
+import { startServer, type TestServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
+
+export const production = "production";
+
+export interface HandJudge extends ReleaseJudge {
+  /** What it says from now on, of everything that is watched. */
+  say(kind: ReleaseVerdict["kind"], more?: Partial<ReleaseVerdict>): void;
+  readonly watched: ReadonlyMap<string, Watched>;
+}
+
+export function handJudge(): HandJudge {
+  const watched = new Map<string, Watched>();
+  const listeners = new Set<Parameters<ReleaseJudge["onVerdict"]>[0]>();
+  let verdict = verdictOf("insufficient");
+  return {
+    watched,
+    watch: (one) => void watched.set(`${one.environment}/${one.artifact}`, one),
+    unwatch: (environment, artifact) => void watched.delete(`${environment}/${artifact}`),
+    verdictOf(environment, artifact) {
+      const one = watched.get(`${environment}/${artifact}`);
+      return one === undefined ? null : { ...verdict, control: one.control };
+    },
+    onVerdict(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    say(kind, more = {}) {
+      verdict = { ...verdictOf(kind), ...more };
+      for (const { environment, artifact } of watched.values()) {
+        for (const listener of listeners) listener({ environment, artifact });
+      }
+    },
+  };
+}
+
+function verdictOf(kind: ReleaseVerdict["kind"]): ReleaseVerdict {
+  const says = kind === "regression" ? "accuracy 0.71 against 0.92 (e = 41)" : kind;
+  return {
+    ...{ kind, says, signal: "accuracy", dimension: null, method: "paired", evidence: 41 },
+    ...{ level: 0.71, against: 0.92, samples: 60, onset: null, control: null },
+    ...{ controlIsWell: true, failing: [] },
+  };
+}
+
+const routerSettings = {
+  ramp: [10, 50, 100],
+  ...{ hold: "0ms", reverse: [10, 100], reverseHold: "0ms", bake: "1h" },
+  guardrails: [{ signal: "accuracy" }],
+};
+
+/** `router`, a model with a policy, whose v13 serves everybody; v14 and v15 are published. */
+export async function startRouter(
+  settings: Readonly<Record<string, unknown>> = {},
+  more: Readonly<Record<string, unknown>> = {},
+  seams: Omit<Seams, "judge"> = {},
+): Promise<TestServer & { readonly judge: HandJudge }> {
+  const judge = handJudge();
+  const rollouts = { router: { ...routerSettings, ...settings } };
+  const server = await startServer({ mode: "auto", rollouts, ...more }, { ...seams, judge });
+  const { client } = server;
+  await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
+  for (const version of ["v13", "v14", "v15"]) {
+    await client.publishRelease("router", { version, content: { model: version } });
+  }
+  await client.deployRelease(production, "router", { version: "v13", because: "the first" });
+  return { ...server, judge };
+}
+
+export function start(client: Client, version = "v14", more: object = {}): Promise<Rollout> {
+  return client.startRollout(production, "router", { version, because: "fewer tokens", ...more });
+}
+
+/** Waits until the rollout is in one of the phases, and at that share where one is named. */
+export function reaches(
+  client: Client,
+  id: string,
+  phases: Rollout["phase"] | readonly Rollout["phase"][],
+  percent?: number,
+): Promise<Rollout> {
+  const wanted: readonly string[] = [phases].flat();
+  return until(`${id} to be ${wanted.join(" or ")} ${percent ?? ""}`, async () => {
+    const rollout = await client.rollout(id);
+    const isThere = percent === undefined || rollout.percent === percent;
+    return wanted.includes(rollout.phase) && isThere ? rollout : null;
+  });
+}
+
+/** `v13:90 v14:10`. */
+export async function pinned(client: Client): Promise<string> {
+  const { shares } = await client.pin(production, "router");
+  return shares.map(({ version, share }) => `${version}:${share}`).join(" ");
+}
