@@ -1,11 +1,13 @@
 import { accessApi } from "./api/access.ts";
 import { briefsApi } from "./api/briefs.ts";
 import { checkpointsApi } from "./api/checkpoints.ts";
+import { checksApi } from "./api/checks.ts";
 import { codeApi } from "./api/code.ts";
 import { configurationApi } from "./api/configuration.ts";
 import { coverageApi } from "./api/coverage.ts";
 import { effectsApi } from "./api/effects.ts";
 import { executionsApi } from "./api/executions.ts";
+import { gateApi } from "./api/gate.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
 import { ledgerApi } from "./api/ledger.ts";
@@ -30,7 +32,9 @@ export function operations(connection: Connection) {
     ...accessApi(call),
     ...briefsApi(call),
     ...checkpointsApi(call),
+    ...checksApi(call),
     ...codeApi(call),
+    ...gateApi(call),
     ...incidentsApi(call),
     ...configurationApi(call),
     ...coverageApi(call),

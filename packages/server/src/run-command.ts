@@ -6,6 +6,8 @@ export interface CommandRun {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
+  /** It wrote more than `floodBytesMax`, and was ended. */
+  readonly flooded: boolean;
   readonly tookMs: number;
   readonly stdout: string;
   /** Standard output and error as they came, the last of it. */
@@ -18,50 +20,64 @@ export interface CommandOptions {
   readonly timeoutMs: number;
   readonly outputBytesMax: number;
   readonly signal: AbortSignal;
+  /** On its standard input, which is empty without it. */
+  readonly input?: string;
+  /** Whoever writes more than this is ended; by default nobody is. */
+  readonly floodBytesMax?: number;
 }
 
 /**
- * Runs `argv` to its end in a process group of its own, which is killed whole when it times out, when
+ * Runs `argv` to its end in a process group of its own, which is killed whole when it times out or floods, when
  * `signal` aborts and when its leader has ended. Only a program that cannot be started is a fault
  * (`missing_program`).
  */
 export async function runCommand(
   argv: readonly string[],
-  { cwd, env, timeoutMs, outputBytesMax, signal }: CommandOptions,
+  options: CommandOptions,
 ): Promise<CommandRun> {
+  const { cwd, env, timeoutMs, outputBytesMax, signal, input } = options;
+  const { floodBytesMax = Number.POSITIVE_INFINITY } = options;
   signal.throwIfAborted();
   const began = performance.now();
-  const { child, leader } = startGroup(argv, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const stdin = input === undefined ? "ignore" : "pipe";
+  const { child, leader } = startGroup(argv, { cwd, env, stdio: [stdin, "pipe", "pipe"] });
+  // One that ends before it has read all of it is judged by how it ended.
+  child.stdin?.on("error", () => {}).end(input);
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const ended = Promise.withResolvers<{ code: number | null; by: string | null }>();
+  const kill = () => {
+    if (leader !== null) endGroup(leader, 0).catch(ended.reject);
+  };
   const kept = { stdout: "", output: "" };
+  let [written, flooded, timedOut] = [0, false, false];
+  const keep = (text: string) => {
+    kept.output = (kept.output + text).slice(-outputBytesMax);
+    written += text.length;
+    if (flooded || written <= floodBytesMax) return;
+    flooded = true;
+    kill();
+  };
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     kept.stdout = (kept.stdout + text).slice(-outputBytesMax);
-    kept.output = (kept.output + text).slice(-outputBytesMax);
+    keep(text);
   });
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    kept.output = (kept.output + text).slice(-outputBytesMax);
-  });
-  const closed = new Promise((resolve) => child.once("close", resolve));
-  let timedOut = false;
-  const ended = new Promise<{ code: number | null; by: string | null }>((resolve, reject) => {
-    child.once("error", (cause) => reject(notStarted(argv, cause)));
-    child.once("exit", (code, by) => resolve({ code, by }));
-    const kill = () => {
-      if (leader !== null) endGroup(leader, 0).catch(reject);
-    };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, timeoutMs);
-    signal.addEventListener("abort", kill, { once: true });
-    child.once("close", () => clearTimeout(timer));
-    child.once("close", () => signal.removeEventListener("abort", kill));
-  });
-  const { code, by } = await ended;
+  child.stderr?.setEncoding("utf8").on("data", keep);
+  child.once("error", (cause) => ended.reject(notStarted(argv, cause)));
+  child.once("exit", (code, by) => ended.resolve({ code, by }));
+  const timer = setTimeout(() => {
+    timedOut = true;
+    kill();
+  }, timeoutMs);
+  signal.addEventListener("abort", kill, { once: true });
+  child.once("close", () => clearTimeout(timer));
+  child.once("close", () => signal.removeEventListener("abort", kill));
+  const { code, by } = await ended.promise;
   if (leader !== null) await endGroup(leader, 0);
   // One that left the group may hold the pipes open: it is not waited for.
   await Promise.race([closed, pause(pipeMsMax, undefined, { ref: false })]);
   signal.throwIfAborted();
-  return { exitCode: code, signal: by, timedOut, tookMs: performance.now() - began, ...kept };
+  const tookMs = performance.now() - began;
+  return { exitCode: code, signal: by, timedOut, flooded, tookMs, ...kept };
 }
 
 const pipeMsMax = 500;

@@ -4,6 +4,7 @@
  * the published JSON Schema and the errors all come from it.
  */
 import { z } from "zod";
+import { bankSchema, gateSchema } from "./gate-settings.ts";
 import { consumerSchema, neverReviveSchema, streamSchema } from "./kept-settings.ts";
 import { artifactName, deploysSchema, releasesSchema, usesSchema } from "./release-settings.ts";
 import { rolloutSchema } from "./rollout-settings.ts";
@@ -238,6 +239,8 @@ export const configSchema = z.strictObject({
     .record(artifactName, rolloutSchema)
     .default({})
     .describe("How releases of an artifact go out, and back; what is not named has the defaults."),
+  bank: bankSchema,
+  gate: gateSchema.default({}),
   state: z
     .strictObject({
       neverRevive: z
