@@ -1,5 +1,11 @@
 /** The pins as a consumer holds them: everything that a resolve needs, ready. Pure. */
-import type { ArtifactKind, PinNews, PinnedRelease, SnapshotPin } from "./api/releases.ts";
+import type {
+  ArtifactKind,
+  InFlightPolicy,
+  PinNews,
+  PinnedRelease,
+  SnapshotPin,
+} from "./api/releases.ts";
 import type { JsonValue } from "./api/state.ts";
 import { chosen } from "./bucket.ts";
 import { Fault } from "./fault.ts";
@@ -9,6 +15,8 @@ export interface Resolved {
   readonly environment: string;
   readonly artifact: string;
   readonly kind: ArtifactKind;
+  /** What happens to work that was begun by it once its pin moves. */
+  readonly inFlight: InFlightPolicy | null;
   readonly version: string;
   readonly digest: string;
   /** Of the pin that it was resolved by. */
@@ -43,9 +51,11 @@ export function heldAfter(held: Held, { epoch, full, pins }: PinNews): Held {
 }
 
 function ready(environment: string, pin: SnapshotPin): HeldPin {
-  const { artifact, kind, epoch, releases } = pin;
+  const { artifact, kind, inFlight = null, epoch, releases } = pin;
   const resolved = releases.map(({ version, digest, reference, content }) =>
-    Object.freeze({ environment, artifact, kind, version, digest, epoch, reference, content }),
+    Object.freeze({
+      ...{ environment, artifact, kind, inFlight, version, digest, epoch, reference, content },
+    }),
   );
   return { pin, resolved };
 }

@@ -7,6 +7,7 @@ export * from "./api/configuration.ts";
 export * from "./api/coverage.ts";
 export * from "./api/effects.ts";
 export * from "./api/executions.ts";
+export * from "./api/gateway.ts";
 export * from "./api/gate.ts";
 export * from "./api/incidents.ts";
 export * from "./api/learning.ts";

@@ -7,6 +7,7 @@ import { configurationApi } from "./api/configuration.ts";
 import { coverageApi } from "./api/coverage.ts";
 import { effectsApi } from "./api/effects.ts";
 import { executionsApi } from "./api/executions.ts";
+import { gatewayApi } from "./api/gateway.ts";
 import { gateApi } from "./api/gate.ts";
 import { incidentsApi } from "./api/incidents.ts";
 import { learningApi } from "./api/learning.ts";
@@ -40,6 +41,7 @@ export function operations(connection: Connection) {
     ...coverageApi(call),
     ...effectsApi(call),
     ...executionsApi(call),
+    ...gatewayApi(call),
     ...learningApi(call),
     ...ledgerApi(call),
     ...messagesApi(call),

@@ -13,6 +13,7 @@ import { configRoutes } from "./config/config-routes.ts";
 import { type Thing, thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
 import { createExecutions, type Executions } from "./executions/executions.ts";
+import type { ReleaseSample } from "./executions/release-sample.ts";
 import { createFanOut } from "./fan-out.ts";
 import { createAllClear } from "./fleet/all-clear.ts";
 import { startAnnouncing } from "./fleet/announce-loop.ts";
@@ -20,6 +21,7 @@ import { createFleet, type Fleet } from "./fleet/create-fleet.ts";
 import { createDeployGate, createHeldBack } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { startTellingResponders } from "./fleet/responder-loop.ts";
+import { createOwnGateway, type OwnGateway } from "./gateway/own-gateway.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
 import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
@@ -103,6 +105,8 @@ export interface Seams {
 
 export interface Lastgood {
   readonly url: string;
+  /** Null where no endpoint of models is declared. */
+  readonly gatewayUrl: string | null;
   /** Holds a working admin token; null where the database's own admins give them. */
   readonly tokenFile: string | null;
   readonly db: Db;
@@ -181,6 +185,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   measureMessages(metrics.registry, ground);
   reached.tasks.routes(app);
   reached.executions.routes(app);
+  reached.gateway.routes(app);
   reached.effects.routes(app);
   reached.releases.routes(app, (artifact) =>
     heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
@@ -210,9 +215,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   response.fleet.start();
   closing.add(() => stopListening(app));
   closing.add(async () => reached.messages.endWaits());
+  await reached.gateway.start();
   const url = await listen(app, { host: options.host, port: options.port });
   return {
     url,
+    gatewayUrl: reached.gateway.url(),
     tokenFile,
     db: store.db,
     async stop({ services = false } = {}) {
@@ -230,6 +237,7 @@ interface Reached {
   readonly releases: Releases;
   readonly rollouts: Rollouts;
   readonly executions: Executions;
+  readonly gateway: OwnGateway;
   readonly code: Code;
   readonly state: State;
   readonly reads: SessionReads;
@@ -266,12 +274,17 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
     gate: seams.gate ?? null,
   });
   closing.add(() => rollouts.stop());
-  const executions = createExecutions({
-    ...ground,
+  const observing = {
     snapshots: releases.snapshots,
-    observe: (samples) => signals.ingest(samples.map((each) => ({ ...each, hard: null }))),
-  });
+    observe: (samples: readonly ReleaseSample[]) =>
+      signals.ingest(samples.map((each) => ({ ...each, hard: null }))),
+  };
+  const executions = createExecutions({ ...ground, ...observing });
   closing.add(() => executions.stop());
+  const gateway = createOwnGateway({
+    ...{ ...ground, ...observing, desk: executions.desk, environment: process.env },
+  });
+  closing.add(() => gateway.stop());
   const code = await createCode({ ...ground, heldBack: createHeldBack(ground.db) });
   closing.add(() => code.stop());
   const { mirrors } = code;
@@ -298,6 +311,7 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   closing.add(() => deploying.stop());
   return {
     ...{ signals, messages, tasks, effects, releases, executions, code, state, reads },
+    gateway,
     ...{ rollouts, runtime, sandboxes },
   };
 }

@@ -204,6 +204,8 @@ export interface PinnedRelease extends PinShare {
 export interface SnapshotPin {
   readonly artifact: string;
   readonly kind: ArtifactKind;
+  /** As it was when the pin moved last. */
+  readonly inFlight: InFlightPolicy | null;
   readonly epoch: number;
   readonly releases: readonly PinnedRelease[];
 }

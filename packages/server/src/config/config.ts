@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { bankSchema, gateSchema } from "./gate-settings.ts";
+import { gatewaySchema } from "./gateway-settings.ts";
 import { consumerSchema, neverReviveSchema, streamSchema } from "./kept-settings.ts";
 import { artifactName, deploysSchema, releasesSchema, usesSchema } from "./release-settings.ts";
 import { rolloutSchema } from "./rollout-settings.ts";
@@ -235,6 +236,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   releases: releasesSchema,
+  gateway: gatewaySchema,
   rollouts: z
     .record(artifactName, rolloutSchema)
     .default({})

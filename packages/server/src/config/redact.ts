@@ -25,6 +25,13 @@ export function redact(config: Config): Config {
       ...person,
       ...(person.webhook === undefined ? {} : { webhook: originOf(person.webhook) }),
     })),
+    gateway: {
+      ...config.gateway,
+      endpoints: mapValues(config.gateway.endpoints, (each) => ({
+        ...each,
+        url: withoutPassword(each.url),
+      })),
+    },
     messages: { ...config.messages, url: withoutPassword(config.messages.url) },
   };
 }

@@ -192,6 +192,7 @@ export const newsSchema: z.ZodType<PinNews> = z.object({
     z.object({
       artifact: z.string(),
       kind,
+      inFlight: inFlight.nullable(),
       epoch: z.number(),
       releases: z.array(
         z.object({

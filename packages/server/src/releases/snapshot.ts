@@ -139,6 +139,7 @@ interface Row {
   readonly epoch: number;
   readonly artifact: string | null;
   readonly kind: SnapshotPin["kind"];
+  readonly inFlight: SnapshotPin["inFlight"];
   readonly pinned: number;
   readonly version: string;
   readonly share: number;
@@ -150,7 +151,8 @@ interface Row {
 /** S1. */
 async function readSnapshot(db: Query, environment: string): Promise<Snapshot> {
   const rows = await db<Row[]>`
-    select e.epoch, p.artifact, a.kind, p.epoch as pinned, s.version, s.share, r.digest, r.reference,
+    select e.epoch, p.artifact, a.kind, a.in_flight as "inFlight", p.epoch as pinned, s.version,
+           s.share, r.digest, r.reference,
            case when r.bytes <= ${inlineBytesMax} then c.body end as body
     from environments e
     left join pins p on p.environment = e.name and p.epoch in (
@@ -162,12 +164,13 @@ async function readSnapshot(db: Query, environment: string): Promise<Snapshot> {
     where e.name = ${environment}
     order by p.artifact, s.place`;
   const pins = new Map<string, SnapshotPin>();
-  for (const { artifact, kind, pinned, version, share, digest, reference, body } of rows) {
+  for (const { artifact, kind, inFlight, pinned, body, ...pinnedRelease } of rows) {
     if (artifact === null) continue;
     const content = body === null ? {} : { content: JSON.parse(body) as JsonValue };
+    const { version, share, digest, reference } = pinnedRelease;
     const release = { version, share, digest, reference, ...content };
     const before = pins.get(artifact)?.releases ?? [];
-    pins.set(artifact, { artifact, kind, epoch: pinned, releases: [...before, release] });
+    pins.set(artifact, { artifact, kind, inFlight, epoch: pinned, releases: [...before, release] });
   }
   return { environment, epoch: rows[0]?.epoch ?? 0, pins };
 }

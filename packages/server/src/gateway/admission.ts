@@ -1,0 +1,102 @@
+/**
+ * Who may ask the gateway: holders of Lastgood's own tokens. Looking one up is not waited for where it was
+ * known a moment ago, and while nobody can be asked those that were known go on being let in.
+ *
+ *   D1. A token that is refused is forgotten at once.
+ *   D2. Only digests of tokens are remembered, and none is ever logged.
+ */
+import { createHash } from "node:crypto";
+import { Fault, faults } from "../fault.ts";
+
+export interface Caller {
+  readonly name: string;
+  /** Null: a person, or a program of one. */
+  readonly agent: string | null;
+}
+
+export interface Known extends Caller {
+  /** When it was looked up last, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+export interface Admission {
+  /** Faults `unauthenticated`, `token_expired`, `contained`, `forbidden`. */
+  admit(token: string): Promise<Caller>;
+  /** By digest: what is worth keeping for the next start. */
+  known(): ReadonlyMap<string, Known>;
+}
+
+const freshMs = 5_000;
+const soonMs = 60_000;
+const awayMsMax = 7 * 86_400_000;
+const rememberedMax = 20_000;
+
+/** `look` asks whoever knows: a fault that waiting may mend, or anything else, counts as nobody there. */
+export function createAdmission({
+  look,
+  now,
+  known = new Map(),
+}: {
+  look(token: string): Promise<Caller>;
+  now(): number;
+  readonly known?: ReadonlyMap<string, Known>;
+}): Admission {
+  const remembered = new Map(known);
+  const looking = new Map<string, Promise<Caller>>();
+
+  async function lookUp(digest: string, token: string): Promise<Caller> {
+    try {
+      const caller = await look(token);
+      remembered.delete(digest);
+      remembered.set(digest, { ...caller, at: now() });
+      const [oldest] = remembered.keys();
+      if (remembered.size > rememberedMax && oldest !== undefined) remembered.delete(oldest);
+      return caller;
+    } catch (error) {
+      if (isRefusal(error)) {
+        remembered.delete(digest);
+        throw error;
+      }
+      const before = remembered.get(digest);
+      if (before !== undefined && now() - before.at < awayMsMax) return before;
+      throw nobodyThere(error);
+    } finally {
+      looking.delete(digest);
+    }
+  }
+
+  function lookOnce(digest: string, token: string): Promise<Caller> {
+    const before = looking.get(digest);
+    if (before !== undefined) return before;
+    const asking = lookUp(digest, token);
+    looking.set(digest, asking);
+    return asking;
+  }
+
+  return {
+    known: () => remembered,
+    async admit(token) {
+      const digest = createHash("sha256").update(token).digest("base64");
+      const before = remembered.get(digest);
+      const age = before === undefined ? Number.POSITIVE_INFINITY : now() - before.at;
+      if (before === undefined || age > soonMs) return await lookOnce(digest, token);
+      // It is looked up for the next one: nobody waits.
+      if (age > freshMs) lookOnce(digest, token).catch(() => {});
+      return before;
+    },
+  };
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Fault && faults[error.code].retry !== "later" && error.code !== "internal"
+    ? true
+    : error instanceof Fault && error.code === "contained";
+}
+
+function nobodyThere(cause: unknown): Fault {
+  return new Fault(
+    "server_unreachable",
+    "Whether this token is good cannot be asked now, and it was not seen here before: try again once Lastgood is back.",
+    { cause },
+  );
+}

@@ -1,0 +1,195 @@
+/** How an endpoint of models is asked. Whatever it does, the wait for it and what it sends are bounded. */
+import { Agent, type IncomingMessage, request as overHttp } from "node:http";
+import { request as overHttps, Agent as SecureAgent } from "node:https";
+import type { EndpointConfig } from "../config/gateway-settings.ts";
+import type { Dialect } from "./dialect.ts";
+
+export type TroubleKind =
+  | "endpoint_unreachable"
+  | "endpoint_stalled"
+  | "endpoint_reset"
+  | "endpoint_flooded"
+  | "endpoint_ended_early";
+
+/** What an endpoint did wrong, in words that a client may read. */
+export class EndpointTrouble extends Error {
+  override readonly name = "EndpointTrouble";
+  readonly kind: TroubleKind;
+
+  constructor(kind: TroubleKind, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+  }
+}
+
+export interface Endpoint {
+  readonly name: string;
+  readonly config: EndpointConfig;
+  /**
+   * Sends a request and resolves when its answer begins. Throws `EndpointTrouble`, and `signal.reason` when
+   * that aborts.
+   */
+  ask(asked: EndpointRequest, signal: AbortSignal): Promise<IncomingMessage>;
+  /** Takes the key out of what the endpoint said. */
+  withoutKey(text: string): string;
+}
+
+export interface EndpointRequest {
+  readonly dialect: Dialect;
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface EndpointConnections {
+  endpoint(name: string, config: EndpointConfig): Endpoint;
+  close(): void;
+}
+
+const freeSocketsMax = 256;
+const lost = new Set(["ECONNRESET", "EPIPE"]);
+
+export function openEndpoints(
+  environment: Readonly<Record<string, string | undefined>>,
+): EndpointConnections {
+  const settings = { keepAlive: true, maxFreeSockets: freeSocketsMax, scheduling: "lifo" } as const;
+  const agents = { plain: new Agent(settings), secure: new SecureAgent(settings) };
+
+  function once(
+    { url, firstByteWithin }: EndpointConfig,
+    { dialect, body, headers }: EndpointRequest,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    const target = new URL(`${url.replace(/\/+$/, "")}${dialect.below}`);
+    const isSecure = target.protocol === "https:";
+    return new Promise((resolve, reject) => {
+      const request = (isSecure ? overHttps : overHttp)(target, {
+        method: "POST",
+        agent: isSecure ? agents.secure : agents.plain,
+        headers: { ...headers, "content-length": body.length },
+      });
+      const leave = () => request.destroy(signal.reason);
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", leave);
+      };
+      const timer = setTimeout(() => {
+        const silent = `it did not begin to answer within ${firstByteWithin} ms`;
+        request.destroy(new EndpointTrouble("endpoint_stalled", silent));
+      }, firstByteWithin);
+      request.once("response", (response) => {
+        done();
+        resolve(response);
+      });
+      request.once("error", (error: NodeJS.ErrnoException) => {
+        done();
+        reject(request.reusedSocket && lost.has(error.code ?? "") ? new SocketWasOld() : error);
+      });
+      signal.addEventListener("abort", leave);
+      if (signal.aborted) leave();
+      request.end(body);
+    });
+  }
+
+  return {
+    endpoint(name, config) {
+      const key = config.keyEnv === undefined ? undefined : environment[config.keyEnv];
+      return {
+        ...{ name, config },
+        withoutKey: (text) =>
+          key === undefined || key === "" ? text : text.replaceAll(key, "(not shown)"),
+        async ask(asked, signal) {
+          const headers = {
+            ...asked.headers,
+            ...(key === undefined || key === "" ? {} : asked.dialect.keyHeaders(key)),
+          };
+          for (let tries = 1; ; tries++) {
+            try {
+              return await once(config, { ...asked, headers }, signal);
+            } catch (error) {
+              if (signal.aborted) throw signal.reason;
+              // It was closed while nobody used it: nothing of the request was read.
+              if (error instanceof SocketWasOld && tries < triesMax) continue;
+              throw troubleOf(error);
+            }
+          }
+        },
+      };
+    },
+    close() {
+      agents.plain.destroy();
+      agents.secure.destroy();
+    },
+  };
+}
+
+const triesMax = 3;
+
+class SocketWasOld extends Error {
+  override readonly name = "SocketWasOld";
+}
+
+/** Without addresses or anything else that is not the client's business. */
+function troubleOf(error: unknown): EndpointTrouble {
+  if (error instanceof EndpointTrouble) return error;
+  const { code = "an error" } = error as NodeJS.ErrnoException;
+  if (code === "HPE_HEADER_OVERFLOW") {
+    return new EndpointTrouble("endpoint_flooded", "its headers have no end", error);
+  }
+  const isReset = error instanceof SocketWasOld || lost.has(code) || code.startsWith("HPE_");
+  return isReset
+    ? new EndpointTrouble("endpoint_reset", "it closed the connection before it answered", error)
+    : new EndpointTrouble("endpoint_unreachable", `it cannot be reached (${code})`, error);
+}
+
+/**
+ * The chunks of an answer, each waited for at most `stallAfter`, all of them at most `longest` and `bytesMax`.
+ * Whoever takes longer to take a chunk than to get one is not counted against the endpoint.
+ */
+export async function* chunksOf(
+  answer: IncomingMessage,
+  { stallAfter, longest }: Pick<EndpointConfig, "stallAfter" | "longest">,
+  bytesMax: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  let isWaiting = true;
+  let bytes = 0;
+  const cut = (kind: TroubleKind, says: string) => answer.destroy(new EndpointTrouble(kind, says));
+  const stall = setTimeout(() => {
+    if (isWaiting) cut("endpoint_stalled", `it was silent for ${stallAfter} ms in its answer`);
+  }, stallAfter);
+  const end = setTimeout(
+    () => cut("endpoint_stalled", `its answer took longer than ${longest} ms`),
+    longest,
+  );
+  const leave = () => answer.destroy(asError(signal.reason));
+  signal.addEventListener("abort", leave);
+  try {
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      isWaiting = false;
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        throw new EndpointTrouble("endpoint_flooded", `its answer has more than ${bytesMax} bytes`);
+      }
+      yield chunk;
+      isWaiting = true;
+      stall.refresh();
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof EndpointTrouble) throw error;
+    throw new EndpointTrouble(
+      "endpoint_reset",
+      "it closed the connection in the midst of its answer",
+      error,
+    );
+  } finally {
+    clearTimeout(stall);
+    clearTimeout(end);
+    signal.removeEventListener("abort", leave);
+    answer.destroy();
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
