@@ -51,9 +51,14 @@ export async function startServer(
   const ended = new AbortController();
   const end = endOf(child, home);
   end.catch((fault: unknown) => ended.abort(fault));
-  const url = await Promise.race([addressOf(child), end]);
-  const token = (await readFile(join(home, "admin.token"), "utf8")).trim();
-  return { url, token, child, ended: ended.signal, stop: () => endProcess(child) };
+  try {
+    const url = await Promise.race([addressOf(child), end]);
+    const token = (await readFile(join(home, "admin.token"), "utf8")).trim();
+    return { url, token, child, ended: ended.signal, stop: () => endProcess(child) };
+  } catch (error) {
+    await endProcess(child);
+    throw error;
+  }
 }
 
 /** The first address that it prints. What it prints after that is read and dropped. */
