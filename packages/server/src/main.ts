@@ -7,6 +7,7 @@ import { createBrief } from "./brief/create-brief.ts";
 import type { WorkTrees as SeenWorkTrees } from "./brief/read-tree.ts";
 import { createSessionReads, type SessionReads } from "./brief/session-reads.ts";
 import { checkpointRoutes } from "./checkpoints/checkpoint-routes.ts";
+import { type Checks, createChecks } from "./checks/checks.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
@@ -21,6 +22,7 @@ import { createFleet, type Fleet } from "./fleet/create-fleet.ts";
 import { createDeployGate, createHeldBack } from "./fleet/deploy-gate.ts";
 import { createFleetLayer } from "./fleet/fleet-layer.ts";
 import { startTellingResponders } from "./fleet/responder-loop.ts";
+import { createGate, type Gate as OwnGate } from "./gate/create-gate.ts";
 import { createOwnGateway, type OwnGateway } from "./gateway/own-gateway.ts";
 import { ensureFirstToken } from "./http/first-token.ts";
 import { listen, requireFreeAddress, stopListening } from "./http/listen.ts";
@@ -186,6 +188,8 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   reached.tasks.routes(app);
   reached.executions.routes(app);
   reached.gateway.routes(app);
+  reached.checks.routes(app);
+  reached.gate.routes(app);
   reached.effects.routes(app);
   reached.releases.routes(app, (artifact) =>
     heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
@@ -237,6 +241,8 @@ interface Reached {
   readonly releases: Releases;
   readonly rollouts: Rollouts;
   readonly executions: Executions;
+  readonly checks: Checks;
+  readonly gate: OwnGate;
   readonly gateway: OwnGateway;
   readonly code: Code;
   readonly state: State;
@@ -268,10 +274,17 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   closing.add(() => effects.stop());
   const releases = await createReleases(ground);
   closing.add(() => releases.stop());
+  const checks = createChecks({ ...ground, environment: process.env });
+  closing.add(() => checks.stop());
+  const gate = createGate({
+    ...{ ...ground, checks, environment: process.env },
+    traffic: { recentInputs: (artifact, limit) => executions.recentInputs(artifact, limit) },
+  });
+  closing.add(() => gate.stop());
   const rollouts = createRollouts({
     ...{ ...ground, moving: releases.moving, desk: releases.desk, environment: process.env },
     judge: seams.judge ?? null,
-    gate: seams.gate ?? null,
+    gate: seams.gate ?? gate,
   });
   closing.add(() => rollouts.stop());
   const observing = {
@@ -311,6 +324,7 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   closing.add(() => deploying.stop());
   return {
     ...{ signals, messages, tasks, effects, releases, executions, code, state, reads },
+    ...{ checks, gate },
     gateway,
     ...{ rollouts, runtime, sandboxes },
   };
@@ -445,6 +459,9 @@ async function openResponse(
   });
   closing.add(() => habits.stop());
   code.watch.onBarred(incidents.reportBarred);
+  reached.gate.callThrough(({ run: rollout, ...about }) =>
+    incidents.reportStuck({ ...about, rollout }),
+  );
   reached.rollouts.start({
     ...incidents,
     heldBecause: (artifact) => heldBecause(incidents, [{ layer: "versions", target: artifact }]),

@@ -114,6 +114,7 @@ async function listFiles(
   folder: string,
 ): Promise<{ readonly files: readonly string[]; readonly faulty: readonly FaultyCheck[] }> {
   const files: string[] = [];
+  const names = new Set<string>();
   const faulty: FaultyCheck[] = [];
   const tell = (file: string, says: string) => faulty.push({ file, artifact: null, says });
 
@@ -134,7 +135,12 @@ async function listFiles(
       else if (!entry.isFile())
         tell(path, "it is a link, or no plain file: put the file itself there");
       else if (files.length >= filesMax) return;
-      else files.push(path);
+      else if (names.has(nameOf(path))) {
+        tell(path, "another file gives a check of this name: keep one");
+      } else {
+        names.add(nameOf(path));
+        files.push(path);
+      }
     }
   }
 
@@ -144,12 +150,16 @@ async function listFiles(
   return { files, faulty };
 }
 
+function nameOf(file: string): string {
+  return file.replace(/\.(yaml|yml|json)$/, "");
+}
+
 async function readOne(
   folder: string,
   file: string,
 ): Promise<{ readonly check: BankCheck } | FaultyCheck> {
   try {
-    const name = file.replace(/\.(yaml|yml|json)$/, "");
+    const name = nameOf(file);
     const text = await readBounded(join(folder, file));
     const check = parseCheckFile(name, text, file.endsWith(".json") ? "json" : "yaml");
     return { check };

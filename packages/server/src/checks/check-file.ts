@@ -79,6 +79,8 @@ const lineLettersMax = 65_536;
 
 /** Throws `FaultyFile` with line and column. */
 export function parseCheckFile(name: string, text: string, format: "yaml" | "json"): BankCheck {
+  const named = checkName.safeParse(name);
+  if (!named.success) throw new FaultyFile(`its name: ${named.error.issues[0]?.message}`, null);
   const value = format === "json" ? readJson(text) : readYaml(text);
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
