@@ -71,7 +71,9 @@ export function createExecutionDesk(deps: ExecutionDeskDeps): ExecutionDesk {
     },
     async end(actor, id, ending) {
       const ended = await db.begin((tx) => endIn(tx, deps, actor, id, ending));
-      if (ended.changed) observe(endSamples(ended.execution, world.now()));
+      // The gateway tells of its requests itself.
+      const isToldElsewhere = ended.execution.door === "gateway";
+      if (ended.changed && !isToldElsewhere) observe(endSamples(ended.execution, world.now()));
       return ended.execution;
     },
     async take(actor, wanted) {

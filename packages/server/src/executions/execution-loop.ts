@@ -36,7 +36,9 @@ export function startExpiring({ db, world, log, observe }: ExecutionLoopDeps): L
       for (;;) {
         const now = world.now();
         const expired = await expire(db, now, expireMax);
-        observe(expired.flatMap((each) => endSamples(each, now)));
+        // What passed through the gateway was told there, request by request.
+        const others = expired.filter(({ door }) => door === "sdk" || door === "http");
+        observe(others.flatMap((each) => endSamples(each, now)));
         if (expired.length < expireMax || signal.aborted) return;
       }
     },

@@ -211,15 +211,20 @@ export async function cancelAllOf(tx: Tx, session: string, at: Date): Promise<vo
     where session = ${session} and state = 'running'`;
 }
 
-/** Those that nobody was heard of in time; at most `limit`. */
+/**
+ * Those that nobody was heard of in time; at most `limit`. They failed, but for work of several requests through
+ * the gateway: that is over when no further request comes.
+ */
 export async function expire(db: Query, now: Date, limit: number): Promise<readonly Execution[]> {
   return await db<Execution[]>`
     with silent as (
       select id from executions where state = 'running' and expires_at < ${now}
       order by expires_at limit ${limit} for update skip locked
     )
-    update executions set state = 'failed', ended_at = ${now},
-      error = 'nobody said in time how it ended'
+    update executions set ended_at = ${now},
+      state = case when door = 'gateway' and key <> id then 'finished' else 'failed' end,
+      error = case when door = 'gateway' and key <> id then null
+                   else 'nobody said in time how it ended' end
     where id in (select id from silent) returning ${columns(db)}`;
 }
 

@@ -68,7 +68,11 @@ export function createExecutions(deps: ExecutionsDeps): Executions {
   const outcomes = createOutcomeDesk(deps);
   const looping = {
     ...deps,
-    keeping: () => ({ gatewayMs: 7 * 86_400_000, inputs: [] }),
+    keeping() {
+      const { keep, record } = configuration.current().gateway;
+      const inputs = Object.entries(record).map(([artifact, last]) => ({ artifact, last }));
+      return { gatewayMs: keep, inputs };
+    },
   };
   const loops = [startExpiring(looping), startTrimming(looping)];
   const moveOf = (environment: string, artifact: string, epoch: number | null) =>

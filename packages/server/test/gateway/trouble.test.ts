@@ -1,0 +1,173 @@
+/** Endpoints that stall, reset, flood and lie: what a client gets, and what is told of the release. */
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import type Anthropic from "@anthropic-ai/sdk";
+import type OpenAI from "openai";
+import { until } from "../support/until.ts";
+import { type FakeModel, type ModelAnswer, startFakeModel } from "./fake-model.ts";
+import { anthropicFor, ask, openaiFor, publishModel, secretKey, startGateway } from "./world.ts";
+
+type Server = Awaited<ReturnType<typeof startGateway>>;
+let how: ModelAnswer = {};
+let model: FakeModel;
+let server: Server;
+let openai: OpenAI;
+let anthropic: Anthropic;
+
+before(async () => {
+  model = await startFakeModel(() => ({ text: "one two three four five", ...how }));
+  server = await startGateway(model, { firstByteWithin: "300ms", stallAfter: "300ms" });
+  openai = await openaiFor(server);
+  anthropic = await anthropicFor(server);
+  for (const [artifact, content] of [
+    ["writer", { endpoint: "claude", model: "big-1" }],
+    ["lost", { endpoint: "nowhere", model: "x" }],
+    ["undeclared", { endpoint: "missing", model: "x" }],
+  ] as const) {
+    await publishModel(server.client, artifact, "1", content);
+    await server.client.deployRelease("production", artifact, { version: "1", inFlight: "switch" });
+  }
+});
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  await model[Symbol.asyncDispose]();
+});
+
+/** The text until it fails, and how it failed. */
+async function readOpenai(): Promise<{ readonly text: string; readonly error: string | null }> {
+  let text = "";
+  try {
+    const stream = await openai.chat.completions.create({
+      ...{ model: "router", messages: ask("hello"), stream: true },
+    });
+    for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
+    return { text, error: null };
+  } catch (error) {
+    return { text, error: String(error) };
+  }
+}
+
+async function readAnthropic(): Promise<{ readonly text: string; readonly error: string | null }> {
+  let text = "";
+  try {
+    const stream = anthropic.messages.stream({
+      ...{ model: "writer", max_tokens: 9, messages: ask("hello") },
+    });
+    stream.on("text", (more) => {
+      text += more;
+    });
+    await stream.finalMessage();
+    return { text, error: null };
+  } catch (error) {
+    return { text, error: String(error) };
+  }
+}
+
+/** Waits until it is told as the last failure of the artifact. */
+async function told(artifact: string, says: RegExp): Promise<void> {
+  await until(`${says} to be told of ${artifact}`, async () => {
+    const { executions } = await server.client.executions({ artifact, state: "failed", limit: 1 });
+    return says.test(executions[0]?.error ?? "");
+  });
+}
+
+const midway: readonly (readonly [string, ModelAnswer, RegExp])[] = [
+  ["stalls", { stalls: "midway" }, /silent for 300 ms/],
+  ["is reset", { resets: "midway" }, /closed the connection in the midst/],
+  ["just ends", { endsEarly: true }, /ended before it was whole/],
+  ["has an event without an end", { floods: "event" }, /one event .* more than 1048576 bytes/],
+  ["has no end", { floods: "events" }, /more than 33554432 bytes/],
+];
+
+for (const [what, answer, says] of midway) {
+  test(`a stream that ${what} is cut, and the client is told in its API's own words`, async () => {
+    how = answer;
+    const openaiRead = await readOpenai();
+    assert.match(openaiRead.text, /^one two/, "what came before is there");
+    assert.match(openaiRead.error ?? "", says);
+    await told("router", says);
+    const anthropicRead = await readAnthropic();
+    assert.match(anthropicRead.error ?? "", says);
+    await told("writer", says);
+    how = {};
+    assert.deepEqual(await readOpenai(), { text: "one two three four five", error: null });
+  });
+}
+
+const beforehand: readonly (readonly [string, ModelAnswer, number, RegExp])[] = [
+  ["does not begin", { stalls: "before" }, 504, /did not begin to answer within 300 ms/],
+  ["is reset", { resets: "before" }, 502, /closed the connection before it answered/],
+  ["has headers without an end", { floods: "headers" }, 502, /its headers have no end/],
+  ["is refused", { status: 429, error: "slow down" }, 429, /slow down/],
+];
+
+for (const [what, answer, status, says] of beforehand) {
+  test(`an answer that ${what} is an error with a status, and no silence`, async () => {
+    how = answer;
+    const asked = openai.chat.completions
+      .create({ model: "router", messages: ask("hello") })
+      .then(() => assert.fail("it was answered"));
+    await assert.rejects(asked, (error: unknown) => {
+      assert.equal((error as { status?: number }).status, status, String(error));
+      assert.match(String(error), says);
+      return true;
+    });
+    how = {};
+  });
+}
+
+test("an endpoint that is not there, or not declared, is said so", async () => {
+  const create = (wanted: string) =>
+    openai.chat.completions.create({ model: wanted, messages: ask("hello") });
+  await assert.rejects(create("lost"), /502 The endpoint nowhere failed: it cannot be reached/);
+  await assert.rejects(create("undeclared"), /409 There is no endpoint missing: declare it/);
+});
+
+test("an endpoint's key is never handed on, not even where the endpoint repeats it", async () => {
+  how = { status: 401, error: `Incorrect API key provided: ${secretKey}` };
+  await assert.rejects(
+    openai.chat.completions.create({ model: "router", messages: ask("hello") }),
+    (error: unknown) => {
+      assert.match(String(error), /Incorrect API key provided: \(not shown\)/);
+      return true;
+    },
+  );
+  how = {};
+});
+
+test("connections that the endpoint closed meanwhile fail no request", async () => {
+  how = {};
+  for (let round = 0; round < 5; round++) {
+    const answers = await Promise.all(Array.from({ length: 8 }, readOpenai));
+    assert.deepEqual(
+      answers.filter(({ error }) => error !== null),
+      [],
+    );
+    model.cut();
+  }
+});
+
+test("a client that goes away ends its request, and says nothing of the release", async () => {
+  let answered = () => {};
+  how = { holdsMidway: new Promise<void>((resolve) => (answered = resolve)) };
+  const leaving = new AbortController();
+  const stream = await openai.chat.completions.create(
+    { model: "router", messages: ask("hello"), stream: true },
+    { signal: leaving.signal },
+  );
+  for await (const _chunk of stream) leaving.abort();
+  await told("router", /its client went away/);
+  answered();
+  how = {};
+});
+
+test("a client that sends half a request, or none, holds nothing up", async () => {
+  const { port } = new URL(server.gateway);
+  const socket = connect(Number(port), "127.0.0.1");
+  socket.write("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{");
+  assert.deepEqual(await readOpenai(), { text: "one two three four five", error: null });
+  socket.destroy();
+  const health = (await (await fetch(`${server.gateway}/health`)).json()) as object;
+  assert.partialDeepStrictEqual(health, { stale: false, dropped: 0 });
+});
