@@ -414,6 +414,7 @@ async function openResponse(
     ...ground,
     ...records,
     sandboxes,
+    releaseWorks: { ...reached.executions, ...reached.gate, add: reached.checks.bank.add },
     checkHistory: (service) => checkHistory(db, service),
     rerunsOf: (incident) => rerunsOf(db, incident),
   });

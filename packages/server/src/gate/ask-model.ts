@@ -49,7 +49,7 @@ export async function askModel(
     return answerOf(posted, (value) => {
       const reading = newReading();
       dialect.readAnswer(value, reading);
-      return reading.text;
+      return reading.text.trim();
     });
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -5,7 +5,7 @@
  *   D2. What it scored and what failed is recorded on the release, whatever the verdict.
  *   D3. Two runs at a time; who comes third waits. The same run again, while it runs, is that run.
  */
-import type { GateVerdict as ApiVerdict, CheckResult, GateRun } from "@lastgood/sdk";
+import type { GateVerdict as ApiVerdict, CheckResult, Evaluator, GateRun } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { BankCheck } from "../checks/check.ts";
 import { Fault } from "../fault.ts";
@@ -57,6 +57,8 @@ export interface Gate {
   judge(asked: Asked, progress: (says: string) => void, signal: AbortSignal): Promise<GateVerdict>;
   /** Begins a run in the background. Faults `not_found`, `state_forbids`. */
   start(wanted: StartRun): Promise<GateRun>;
+  /** What judges its answers by what is right; null where nobody says how a release of it is asked. */
+  comparedBy(artifact: string): Promise<Evaluator | null>;
   /** Runs checks that need not be in the bank against one release; null where nobody says how it is asked. */
   tryChecks(
     release: { readonly artifact: string; readonly version: string },
@@ -214,6 +216,9 @@ export function createGate(deps: GateDeps): Gate {
         .finally(() => running.delete(ended));
       running.add(ended);
       return await requireStarted(run.id);
+    },
+    async comparedBy(artifact) {
+      return (await settingsFor(deps, artifact))?.shadow.compare ?? null;
     },
     async tryChecks(release, checks, signal) {
       const settings = await settingsFor(deps, release.artifact);

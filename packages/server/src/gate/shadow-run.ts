@@ -106,7 +106,10 @@ async function see(run: ShadowRun, input: SeenInput): Promise<Seen> {
 async function liveAnswer({ live, signal }: ShadowRun, seen: SeenInput): Promise<Answer> {
   const { version, input, output } = seen;
   const isKept = version === live.version && output !== null;
-  if (isKept && isSame(withoutTools(input), input)) return { kind: "answered", output };
+  if (isKept && isSame(withoutTools(input), input)) {
+    // As every way of asking gives a text.
+    return { kind: "answered", output: typeof output === "string" ? output.trim() : output };
+  }
   return await live.answers(input, signal);
 }
 

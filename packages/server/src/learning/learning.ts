@@ -3,6 +3,8 @@
  *
  *   K1. The check is run as soon as the good revision is served, while the signals are still awaited.
  *   K2. The post-mortem is drafted when the recovery is verified, and written again when work resumed.
+ *   K3. What turned out to be right may be told days later: a rollback of a release that has no accepted check is
+ *       looked at again whenever more of it is known.
  */
 import type { Check, CheckEvidence, Incident, Recovery } from "@lastgood/sdk";
 import type { Logger } from "pino";
@@ -17,6 +19,8 @@ import { accept, shows } from "./check.ts";
 import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
 import { toMarkdown } from "./markdown.ts";
 import { writePostMortem } from "./post-mortem.ts";
+import { learnFromRelease, type ReleaseWorks, truthsOf } from "./release-check.ts";
+import { releasePairOf } from "./release-pair.ts";
 
 export interface LearningDeps {
   readonly db: Db;
@@ -24,6 +28,7 @@ export interface LearningDeps {
   readonly log: Logger;
   readonly configuration: Configuration;
   readonly sandboxes: Sandboxes;
+  readonly releaseWorks: ReleaseWorks;
   incidentOf(id: IncidentId): Promise<Incident>;
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
   /** How often the service's check passed and failed on what was known to be good. */
@@ -37,15 +42,19 @@ type Rerun = Pick<CheckRun, "service" | "revision" | "outcome">;
 const checkMsMax = 120_000;
 /** How long the draft waits for the check: it is due within five seconds of verified. */
 const draftWaitsMs = 4_000;
+const lookAgainMs = 2_000;
 
 export function createLearning(deps: LearningDeps) {
   const { db, world, log } = deps;
   const underWay = new Map<IncidentId, Promise<void>>();
+  /** By how many right answers a release's check was tried last, and when it was looked at. */
+  const tried = new Map<IncidentId, Tried>();
 
-  /** Runs the check in the background; `written` waits for it. Once per incident. */
-  function beginCheck(incident: IncidentId): void {
+  /** Runs the check in the background; `written` waits for it. Once per incident (but K3). */
+  function beginCheck(incident: IncidentId, again = false): void {
     if (underWay.has(incident)) return;
-    const running = makeCheck(deps, incident)
+    const running = makeCheck(deps, incident, tried)
+      .then((made) => (made && again ? write(incident, false) : undefined))
       .catch((error: unknown) => {
         // Said in the post-mortem as "no check"; the log keeps the cause.
         log.error({ err: error, incident }, "the check of an incident could not be made");
@@ -90,7 +99,14 @@ export function createLearning(deps: LearningDeps) {
     /** An incident with a rollback closes only with a check, or an operator's reason for none. */
     async wanting(incident: IncidentId): Promise<string | null> {
       const check = await checkOf(db, incident);
-      if (check?.accepted === true) return null;
+      if (check?.accepted === true) {
+        tried.delete(incident);
+        return null;
+      }
+      const last = tried.get(incident);
+      if (last !== undefined && performance.now() - last.at >= lookAgainMs) {
+        beginCheck(incident, true);
+      }
       const because =
         check === null ? "no check could be run" : `its check was not accepted: ${check.because}`;
       return `${because}; give a reason for none with \`lastgood incident close ${incident} "why"\``;
@@ -103,18 +119,53 @@ export function createLearning(deps: LearningDeps) {
 
 export type Learning = ReturnType<typeof createLearning>;
 
+interface Tried {
+  readonly truths: number;
+  readonly at: number;
+}
+
+/** Whether there is a check that was not there before. */
+async function makeCheck(
+  deps: LearningDeps,
+  incident: IncidentId,
+  tried: Map<IncidentId, Tried>,
+): Promise<boolean> {
+  const { db, world, releaseWorks } = deps;
+  const known = await checkOf(db, incident);
+  if (known?.accepted === true) return false;
+  const [record, recovery] = await Promise.all([
+    deps.incidentOf(incident),
+    deps.recoveryOf(incident),
+  ]);
+  const revisions = revisionsOf(recovery);
+  const pair = revisions === null ? await releasePairOf(db, record, recovery) : null;
+  if (pair === null) return known === null && (await checkCode(deps, record, revisions));
+  const truths = await truthsOf(releaseWorks, pair);
+  const before = tried.get(incident);
+  tried.set(incident, { truths, at: performance.now() });
+  if (before?.truths === truths) return false;
+  const segment = record.symptoms.find(({ dimension }) => dimension !== null)?.dimension ?? null;
+  const signal = AbortSignal.timeout(checkMsMax);
+  const check = await learnFromRelease(releaseWorks, world, { pair, incident, segment }, signal);
+  if (known?.because === check.because) return false;
+  await saveCheck(db, check, world.now());
+  return true;
+}
+
 /** Runs the failing service's check on the reverted commit and on what serves instead. */
-async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void> {
+async function checkCode(
+  deps: LearningDeps,
+  { id, symptoms }: Incident,
+  pair: ReturnType<typeof revisionsOf>,
+): Promise<boolean> {
   const { db, world, configuration, sandboxes } = deps;
-  if ((await checkOf(db, incident)) !== null) return;
-  const recovery = await deps.recoveryOf(incident);
-  const pair = revisionsOf(recovery);
+  // It is the incident's own id, as the API shows it.
+  const incident = id as IncidentId;
   const services = configuration.current().services;
-  const { symptoms } = await deps.incidentOf(incident);
   const service = symptoms
     .map((symptom) => symptom.service)
     .find((name) => services[name]?.repository === pair?.repository && sandboxes.declared(name));
-  if (pair === null || service === undefined) return;
+  if (pair === null || service === undefined) return false;
   const signal = AbortSignal.timeout(checkMsMax);
   const known = await deps.checkHistory(service);
   const seen = (await deps.rerunsOf(incident)).filter((run) => run.service === service);
@@ -138,6 +189,7 @@ async function makeCheck(deps: LearningDeps, incident: IncidentId): Promise<void
     runs: [...bad.runs, ...good.runs].map(evidenceOf),
   };
   await saveCheck(db, check, world.now());
+  return true;
 }
 
 function revisionsOf(recovery: Recovery | null) {

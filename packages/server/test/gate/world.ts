@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import type { Client, GateRun } from "@lastgood/sdk";
+import type { Seams } from "../../src/main.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
@@ -38,7 +39,11 @@ export interface GateWorld extends AsyncDisposable {
   readonly asked: Map<string, number>;
 }
 
-export async function startGateWorld(gate: object = {}, more: object = {}): Promise<GateWorld> {
+export async function startGateWorld(
+  gate: object = {},
+  more: object = {},
+  seams: Seams = {},
+): Promise<GateWorld> {
   const asked = new Map<string, number>();
   const answering = createServer((request, response) => {
     let text = "";
@@ -59,7 +64,7 @@ export async function startGateWorld(gate: object = {}, more: object = {}): Prom
   const address = answering.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const run = { http: `http://127.0.0.1:${port}/`, timeout: "400ms" };
-  const server = await startServer({ gate: { [router]: { run, ...gate } }, ...more });
+  const server = await startServer({ gate: { [router]: { run, ...gate } }, ...more }, seams);
   const { client } = server;
   await client.declareArtifact(router, { kind: "config", inFlight: "switch" });
   return {
