@@ -85,7 +85,7 @@ export interface NewExecution {
   /** At most 64 kB of JSON: what it takes to do it again, and to make a check of it. */
   readonly input?: JsonValue | undefined;
   /** Who speaks here. Default `http`. */
-  readonly door?: "sdk" | "http" | undefined;
+  readonly door?: "sdk" | "http" | "gateway" | undefined;
   /** Unheard of for longer it has failed. Default an hour, at most 7 days; each step begins it anew. */
   readonly expireMs?: number | undefined;
   /** Of one that was begun while the server was away: the release that it was begun under, and when. */

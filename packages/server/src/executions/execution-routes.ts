@@ -122,6 +122,8 @@ function workRoutes(app: App, { configuration, desk, outcomes }: ExecutionRoutes
         ...{ ...rest, id, session, dimensions, target: target ?? body.key },
         environment: body.environment ?? configuration.current().releases.environment,
         agent: agentOf(actor, body.agent),
+        // Only a gateway tells of its requests itself, and its token is a person's.
+        door: actor.role === "agent" && body.door === "gateway" ? "http" : body.door,
         input: jsonWithin(body.input, inputBytesMax, "input"),
         late: late === undefined ? null : { ...late, begunAt: new Date(late.begunAt) },
       });

@@ -55,7 +55,7 @@ export const beginSchema = z.strictObject({
   session: session.optional(),
   dimensions: dimensionsSchema.optional(),
   input: z.unknown().optional(),
-  door: z.enum(["sdk", "http"]).default("http"),
+  door: z.enum(["sdk", "http", "gateway"]).default("http"),
   expireMs: z.number().int().min(1_000).max(weekMs).default(hourMs),
   late: z.strictObject({ version, epoch, begunAt: moment }).optional(),
 });

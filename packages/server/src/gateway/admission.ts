@@ -6,7 +6,7 @@
  *   D2. Only digests of tokens are remembered, and none is ever logged.
  */
 import { createHash } from "node:crypto";
-import { Fault, faults } from "../fault.ts";
+import { Fault } from "../fault.ts";
 
 export interface Caller {
   readonly name: string;
@@ -28,10 +28,15 @@ export interface Admission {
 
 const freshMs = 5_000;
 const soonMs = 60_000;
+/** Whoever was let in before waits no longer for whoever knows. */
+const waitMsMax = 500;
 const awayMsMax = 7 * 86_400_000;
 const rememberedMax = 20_000;
+const refusals: ReadonlySet<string> = new Set([
+  ...["unauthenticated", "token_expired", "contained", "forbidden"],
+]);
 
-/** `look` asks whoever knows: a fault that waiting may mend, or anything else, counts as nobody there. */
+/** `look` asks whoever knows: what it throws but a refusal counts as nobody there. */
 export function createAdmission({
   look,
   now,
@@ -43,20 +48,23 @@ export function createAdmission({
 }): Admission {
   const remembered = new Map(known);
   const looking = new Map<string, Promise<Caller>>();
+  let isAway = false;
 
   async function lookUp(digest: string, token: string): Promise<Caller> {
     try {
       const caller = await look(token);
+      isAway = false;
       remembered.delete(digest);
       remembered.set(digest, { ...caller, at: now() });
       const [oldest] = remembered.keys();
       if (remembered.size > rememberedMax && oldest !== undefined) remembered.delete(oldest);
       return caller;
     } catch (error) {
-      if (isRefusal(error)) {
+      if (error instanceof Fault && refusals.has(error.code)) {
         remembered.delete(digest);
         throw error;
       }
+      isAway = true;
       const before = remembered.get(digest);
       if (before !== undefined && now() - before.at < awayMsMax) return before;
       throw nobodyThere(error);
@@ -65,6 +73,7 @@ export function createAdmission({
     }
   }
 
+  /** One look-up per token at a time, whoever waits for it. */
   function lookOnce(digest: string, token: string): Promise<Caller> {
     const before = looking.get(digest);
     if (before !== undefined) return before;
@@ -78,19 +87,30 @@ export function createAdmission({
     async admit(token) {
       const digest = createHash("sha256").update(token).digest("base64");
       const before = remembered.get(digest);
-      const age = before === undefined ? Number.POSITIVE_INFINITY : now() - before.at;
-      if (before === undefined || age > soonMs) return await lookOnce(digest, token);
+      if (before === undefined) return await lookOnce(digest, token);
+      const age = now() - before.at;
+      if (age <= freshMs) return before;
+      const asking = lookOnce(digest, token);
+      if (age > awayMsMax) return await asking;
+      if (age > soonMs && !isAway) return await within(asking, before);
       // It is looked up for the next one: nobody waits.
-      if (age > freshMs) lookOnce(digest, token).catch(() => {});
+      asking.catch(() => {});
       return before;
     },
   };
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof Fault && faults[error.code].retry !== "later" && error.code !== "internal"
-    ? true
-    : error instanceof Fault && error.code === "contained";
+/** What is asked for, or what was known where that takes too long. A refusal is thrown. */
+async function within(asking: Promise<Caller>, before: Caller): Promise<Caller> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Caller>((resolve) => {
+    timer = setTimeout(() => resolve(before), waitMsMax);
+  });
+  try {
+    return await Promise.race([asking, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function nobodyThere(cause: unknown): Fault {

@@ -28,6 +28,8 @@ export interface GatewayDeps {
   readonly books: ExecutionBooks;
   /** Rejects where nobody takes it: it is kept, and sent again. Answers what is in force, where it knows. */
   send(report: GatewayReport): Promise<GatewayOrders | null>;
+  /** What nobody took before this start. */
+  readonly left?: GatewayReport;
 }
 
 export interface GatewayHealth extends ReportCounts {
@@ -43,7 +45,8 @@ export interface Gateway {
   readonly url: string;
   health(): GatewayHealth;
   order(orders: GatewayOrders): void;
-  stop(): Promise<void>;
+  /** Answers what is under way, and returns what nobody took of what passed. */
+  stop(): Promise<GatewayReport>;
 }
 
 /** Listens. Faults `already_open` where the port is taken. */
@@ -60,6 +63,7 @@ export async function openGateway(
       if (orders !== null) mirroring.order(orders.mirrors);
     },
   });
+  if (deps.left !== undefined) reports.tell(deps.left);
   const newId = () => newExecutionId(world);
   const records = (artifact: string) => Object.hasOwn(settings().record, artifact);
   const endpoint = (name: string) => {
@@ -104,8 +108,8 @@ export async function openGateway(
       await server.stop();
       flights.stop();
       await mirroring.stop();
-      await reports.stop();
       connections.close();
+      return await reports.stop();
     },
   };
 }

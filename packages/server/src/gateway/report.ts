@@ -13,8 +13,8 @@ export interface Reports {
   /** Never waits, never throws. */
   tell(report: GatewayReport): void;
   counts(): ReportCounts;
-  /** Tells what is left, for at most a moment. */
-  stop(): Promise<void>;
+  /** Tells what is left, and answers with what nobody took. */
+  stop(): Promise<GatewayReport>;
 }
 
 export interface ReportCounts {
@@ -43,6 +43,19 @@ export function startReports({
   let executions: ReportedExecution[] = [];
   let contentBytes = 0;
   const dropped = { samples: 0, executions: 0, contents: 0 };
+  let isAway = false;
+
+  /** Said when it begins and when it is over, and not at every try. */
+  function noteAway(error: unknown): void {
+    if (!isAway)
+      log.warn({ err: error }, "nobody takes what passed: it is kept, the newest 10,000");
+    isAway = true;
+  }
+
+  function noteBack(): void {
+    if (isAway) log.warn({ dropped: dropped.samples }, "what passed is taken again");
+    isAway = false;
+  }
 
   function bound(): void {
     const excess = Math.max(0, samples.length - keptMax);
@@ -69,8 +82,10 @@ export function startReports({
       samples = [...some.samples, ...samples];
       executions = [...some.executions, ...executions];
       bound();
+      noteAway(error);
       throw error;
     }
+    noteBack();
     for (const each of some.executions) contentBytes -= bytesOf(each);
     return samples.length + executions.length > 0;
   }
@@ -79,7 +94,8 @@ export function startReports({
     while ((await sendSome()) && !signal.aborted);
   }
 
-  const loop: Loop = startLoop({ name: "gateway.reports", everyMs, log, run });
+  const quiet = log.child({}, { level: "silent" });
+  const loop: Loop = startLoop({ name: "gateway.reports", everyMs, log: quiet, run });
   return {
     tell(report) {
       samples.push(...report.samples);
@@ -99,9 +115,9 @@ export function startReports({
     }),
     async stop() {
       await loop.stop();
-      await run(new AbortController().signal).catch((err: unknown) =>
-        log.warn({ err, samples: samples.length }, "the gateway's last reports were not taken"),
-      );
+      // Whoever takes it may be away: what is left is the caller's then.
+      await run(new AbortController().signal).catch(noteAway);
+      return { samples, executions };
     },
   };
 }
