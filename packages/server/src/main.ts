@@ -11,7 +11,7 @@ import { type Checks, createChecks } from "./checks/checks.ts";
 import { type Closing, createClosing } from "./closing.ts";
 import type { Configuration } from "./config/config.ts";
 import { configRoutes } from "./config/config-routes.ts";
-import { type Thing, thingsReaching } from "./config/graph.ts";
+import { carriersOf, type Thing, thingsReaching } from "./config/graph.ts";
 import { createCoverage } from "./coverage/coverage.ts";
 import { createExecutions, type Executions } from "./executions/executions.ts";
 import type { ReleaseSample } from "./executions/release-sample.ts";
@@ -66,6 +66,7 @@ import { isVerifiedStep, latestRecovery } from "./recovery/recovery-store.ts";
 import type { JournalPoint } from "./recovery/runner.ts";
 import { createReleases, type Releases } from "./releases/releases.ts";
 import type { Gate, ReleaseJudge } from "./rollouts/neighbours.ts";
+import { rulesSeen } from "./rollouts/reverse-drill.ts";
 import { createRollouts, type Rollouts } from "./rollouts/rollouts.ts";
 import type { Sandboxes } from "./sandbox/sandbox.ts";
 import { createSandboxServer } from "./sandbox/sandbox-server.ts";
@@ -191,9 +192,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
   reached.checks.routes(app);
   reached.gate.routes(app);
   reached.effects.routes(app);
-  reached.releases.routes(app, (artifact) =>
-    heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
-  );
+  reached.releases.routes(app, {
+    ...reached.rollouts,
+    heldBecause: (artifact) =>
+      heldBecause(response.incidents, [{ layer: "versions", target: artifact }]),
+  });
   reached.rollouts.routes(app);
   const workTrees = await createWorkTrees(ground);
   closing.add(() => workTrees.stop());
@@ -282,7 +285,7 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   });
   closing.add(() => gate.stop());
   const rollouts = createRollouts({
-    ...{ ...ground, moving: releases.moving, desk: releases.desk, environment: process.env },
+    ...{ ...ground, ...releases, environment: process.env },
     judge: seams.judge ?? null,
     gate: seams.gate ?? gate,
   });
@@ -463,10 +466,14 @@ async function openResponse(
   reached.gate.callThrough(({ run: rollout, ...about }) =>
     incidents.reportStuck({ ...about, rollout }),
   );
-  reached.rollouts.start({
-    ...incidents,
-    heldBecause: (artifact) => heldBecause(incidents, [{ layer: "versions", target: artifact }]),
-  });
+  const held = (artifact: string) =>
+    heldBecause(incidents, [{ layer: "versions", target: artifact }]);
+  reached.rollouts.start({ ...incidents, heldBecause: held }, (artifact) =>
+    rulesSeen(
+      signals.status(null).rules,
+      carriersOf(configuration.current(), { layer: "versions", target: artifact }),
+    ),
+  );
   return { fleet, notify, recoveries, incidents, skills };
 }
 

@@ -267,12 +267,20 @@ export function releasesApi(call: Call) {
     /** `policy_missing`, `review_missing`, `was_rolled_back`, `version_conflict`: nothing moved. */
     deployRelease: (env: string, name: string, deployment: Deployment) =>
       call<Deployed>("POST", pin(env, name), { body: deployment }),
-    /** To the last pin before what was deployed last. What goes is barred. */
+    /**
+     * To the last pin before what was deployed last. What goes is barred. `not_healthy` where that is not seen
+     * to start, unless `unchecked`.
+     */
     rollBackRelease: (
       env: string,
       name: string,
-      rollback: { readonly because?: string; readonly expect?: number } = {},
-    ) => call<Deployed>("POST", `${pin(env, name)}/rollback`, { body: rollback }),
+      rollback: {
+        readonly because?: string;
+        readonly expect?: number;
+        readonly unchecked?: boolean;
+      } = {},
+    ) =>
+      call<Deployed>("POST", `${pin(env, name)}/rollback`, { body: rollback, timeoutMs: 30_000 }),
 
     /** Longest silent first, at most 1,000. */
     pinConsumers: (env: string) =>

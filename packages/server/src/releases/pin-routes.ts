@@ -10,7 +10,7 @@ import { type Followed, followedIn, stragglersOf } from "./consumer-store.ts";
 import { type Dial, requireMayMove } from "./deploy-rights.ts";
 import type { Moved } from "./move-pin.ts";
 import { type Pin, rollbackOf, type Wanted } from "./pin.ts";
-import type { PinDesk } from "./pin-desk.ts";
+import type { PinDesk, RollBack } from "./pin-desk.ts";
 import {
   listEnvironments,
   pinHistory,
@@ -36,8 +36,17 @@ export interface PinRoutesDeps {
   readonly world: World;
   readonly configuration: Configuration;
   readonly desk: PinDesk;
+  readonly dials: Dials;
+}
+
+/** What else turns dials, and how one goes back. */
+export interface Dials {
   /** Why no agent may move the artifact's pins now (a freeze, a person who took over); null: it may. */
   heldBecause(artifact: string): Promise<string | null>;
+  /** Why no agent may deploy here now (a rollout turns the dial); null: it may. */
+  turnedBy(dial: Dial): Promise<string | null>;
+  /** `not_healthy` where the way back is not passable, unless it is `unchecked`. */
+  rollBack(order: RollBack & { readonly unchecked: boolean }): Promise<Moved>;
 }
 
 const tags = ["pins"];
@@ -135,7 +144,7 @@ async function statusOf(db: Query, pin: Pin, followed: readonly Followed[]): Pro
 }
 
 function moveRoutes(app: App, deps: PinRoutesDeps): void {
-  const { configuration, desk, heldBecause } = deps;
+  const { configuration, desk, dials } = deps;
   const response = { 200: deployedSchema };
   app.post(
     "/v1/environments/:environment/pins/:artifact",
@@ -153,7 +162,9 @@ function moveRoutes(app: App, deps: PinRoutesDeps): void {
     async ({ actor, session, body, params }) => {
       const { version, percent, shares, because, expect = null, inFlight = null } = body;
       const override = body.override ?? null;
-      await requireMayMove(configuration.current(), actor, params, heldBecause, override);
+      const turnedOrHeld = async (artifact: string) =>
+        (await dials.turnedBy(params)) ?? (await dials.heldBecause(artifact));
+      await requireMayMove(configuration.current(), actor, params, turnedOrHeld, override);
       const by = nameOf(actor);
       const moved = await desk.deploy({
         ...{ ...params, by, session, expect, inFlight, override },
@@ -171,18 +182,20 @@ function moveRoutes(app: App, deps: PinRoutesDeps): void {
       config: { allow: "agent" },
       schema: {
         tags,
-        summary: "Go back to the last good pin; what goes is barred until it is lifted",
+        summary:
+          "Go back to the last good pin, once it is seen to be passable; what goes is barred until it is lifted",
         params: ofPin,
         body: rollbackSchema,
         response,
       },
     },
     async ({ actor, session, body, params }) => {
-      await requireMayMove(configuration.current(), actor, params, heldBecause);
-      const { because, expect = null } = body;
-      return answer(
-        await desk.rollBack({ ...{ ...params, by: nameOf(actor), session, because, expect } }),
-      );
+      const { because, expect = null, unchecked } = body;
+      // Looking away from whether the other release starts is a person's to decide.
+      const override = unchecked ? because : null;
+      await requireMayMove(configuration.current(), actor, params, dials.heldBecause, override);
+      const by = nameOf(actor);
+      return answer(await dials.rollBack({ ...params, by, session, because, expect, unchecked }));
     },
   );
 }

@@ -99,6 +99,7 @@ export const deploymentSchema = z
 export const rollbackSchema = z.strictObject({
   because: note.default(""),
   expect: epoch.optional(),
+  unchecked: z.boolean().default(false),
 });
 
 export const pollSchema = z.strictObject({

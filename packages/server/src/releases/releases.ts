@@ -12,7 +12,7 @@ import type { MoveDeps } from "./move-pin.ts";
 import { ofrepRoutes } from "./ofrep-routes.ts";
 import { openTickets } from "./ofrep-stream.ts";
 import { createPinDesk, type PinDesk } from "./pin-desk.ts";
-import { pinRoutes } from "./pin-routes.ts";
+import { type Dials, pinRoutes } from "./pin-routes.ts";
 import { createReleaseDesk } from "./release-desk.ts";
 import { startRetention } from "./release-loop.ts";
 import { releaseRoutes } from "./release-routes.ts";
@@ -29,8 +29,7 @@ export interface ReleasesDeps {
 export interface Releases {
   /** Holds writes to the epoch that they say they were resolved under; before any routes. */
   fence(app: App): void;
-  /** `heldBecause`: why no agent may move the artifact's pins now; null: it may. */
-  routes(app: App, heldBecause: (artifact: string) => Promise<string | null>): void;
+  routes(app: App, dials: Dials): void;
   readonly desk: PinDesk;
   readonly snapshots: Snapshots;
   /** For whoever moves pins itself, as a recovery does. */
@@ -66,9 +65,9 @@ export async function createReleases(deps: ReleasesDeps): Promise<Releases> {
   return {
     ...{ desk, snapshots, moving },
     fence: (app) => fenceEpochs(app, deps),
-    routes(app, heldBecause) {
+    routes(app, dials) {
       releaseRoutes(app, { db, world, desk: releaseDesk });
-      pinRoutes(app, { db, world, configuration, desk, heldBecause });
+      pinRoutes(app, { db, world, configuration, desk, dials });
       consumerRoutes(app, { db, world, configuration, snapshots, consumers });
       ofrepRoutes(app, { world, configuration, snapshots, tickets });
     },

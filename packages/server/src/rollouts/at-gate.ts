@@ -1,9 +1,8 @@
 /**
- * The gate, before a candidate serves its first key. What it scores and what failed is recorded on the
- * release, whatever the verdict.
+ * The gate, before a candidate serves its first key. It records on the release itself what it scored, and what
+ * failed; here it is told in the rollout.
  */
 import { findPin } from "../releases/pin-store.ts";
-import { insertScores } from "../releases/release-store.ts";
 import { type ActDeps, ownName, says, step, stopFor } from "./acting.ts";
 import type { Gate, GateVerdict } from "./neighbours.ts";
 import { refuse, type Shadow } from "./rollout.ts";
@@ -80,22 +79,25 @@ async function askGate(
   await recordRolloutEvent(db, id, at, {
     ...{ actor: "gate", event: "gate.judged", text: verdict.because, details },
   });
-  const scores = verdict.scores.map((each) => ({ ...each, by: "gate", at, note: id }));
-  await insertScores(db, { artifact, version: candidate }, scores);
   return { verdict, details };
 }
 
 /** For what was live before, and for what starts beside the other: whole, starts, well, and its smoke checks. */
 async function tryReverse(
-  { reverseGate }: ActDeps,
-  { environment, artifact, candidate }: Shadow,
+  { reverseGate, moving, world }: ActDeps,
+  { id, environment, artifact, candidate }: Shadow,
   signal: AbortSignal,
 ): Promise<Found> {
   const passage = await reverseGate({ environment, artifact, version: candidate }, signal);
+  const { findings, starts, tookMs } = passage;
+  await recordRolloutEvent(moving.db, id, world.now(), {
+    ...{ actor: ownName, event: "reverse-gate.tried", text: passage.says },
+    details: { findings, starts, tookMs },
+  });
   const verdict: GateVerdict = {
     kind: passage.ok ? "promote" : "refuse",
     because: passage.says,
     ...{ scores: [], failed: [] },
   };
-  return { verdict, details: { findings: passage.findings, tookMs: passage.tookMs } };
+  return { verdict, details: { findings } };
 }

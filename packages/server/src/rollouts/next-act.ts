@@ -146,9 +146,15 @@ function nextForRollingBack(rollout: RollingBack, { verdict, now }: Seen): Act {
   return next.percent >= 100 ? { kind: "finish" } : { kind: "turn", percent: next.percent };
 }
 
-/** What is frozen moves by nobody but a person: it only sees that somebody moved the pin. */
+/**
+ * What is frozen moves by nobody but a person, or the recovery that it waits for: it only sees that somebody
+ * moved the pin, and tells the incident that it lasts, which may have been asked to look again.
+ */
 function nextForFrozen(rollout: Frozen, seen: Seen): Act {
+  const { verdict } = seen;
   const act = yieldOr(rollout, rollout.was, seen, () => ({ kind: "rest" }) as const);
-  if (act.kind !== "yield" || act.to.kind !== "moved") return act;
-  return { kind: "rest" };
+  if (act.kind === "yield" && act.to.kind !== "moved") return act;
+  const lasts = verdict?.kind === "regression" && rollout.was.phase !== "rolling-back";
+  const isOurs = rollout.incident !== null && !rollout.by.startsWith("token:");
+  return lasts && isOurs ? { kind: "report", verdict } : { kind: "rest" };
 }

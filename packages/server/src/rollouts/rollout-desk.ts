@@ -11,12 +11,12 @@ import type { Configuration } from "../config/config.ts";
 import { Fault } from "../fault.ts";
 import type { Pin } from "../releases/pin.ts";
 import type { Deploy } from "../releases/pin-desk.ts";
-import { findPin } from "../releases/pin-store.ts";
 import { nameOf } from "../releases/release.ts";
 import { barredLike, requireRelease } from "../releases/release-store.ts";
 import type { Tx } from "../store/database.ts";
 import { newChangeId, newId } from "../world.ts";
 import { type ActDeps, step } from "./acting.ts";
+import { asPinned } from "./as-pinned.ts";
 import { turnForward } from "./dial.ts";
 import { sharesOf, stepsOf } from "./ramp.ts";
 import { settingsFor } from "./reverse-gate.ts";
@@ -149,9 +149,10 @@ export function createRolloutDesk(deps: DeskDeps) {
           `The rollout ${rollout.id} serves nobody yet: it is promoted by the gate, or deployed by hand.`,
         );
       }
+      const pin = await asPinned(db, turning);
       await turnForward(deps, stored, {
         ...{ by, because, shares: sharesOf(turning.prior.version, turning.candidate, 100) },
-        expect: turning.stand.epoch,
+        expect: pin?.epoch ?? 0,
         told: { actor: by, event: "rollout.promoted", text: because },
         next: (stand) => promote(turning, 100, stand, handOf(by, "promoted")),
         alongside: (tx) => supersedeLive(tx, world, rollout),
@@ -205,22 +206,13 @@ async function settled(deps: DeskDeps, rollout: Rollout, by: string, because: st
 
 /** Where it goes on is what the pin says now, as long as it is made of these two releases. */
 async function thawed({ moving, world }: DeskDeps, rollout: Frozen, hand: Hand | null) {
-  const { environment, artifact, candidate, prior, was } = rollout;
-  const pin = await findPin(moving.db, environment, artifact);
   const at = world.now();
+  const pin = await asPinned(moving.db, rollout);
+  const { was } = rollout;
   if (pin === null || pin.epoch === was.stand.epoch) {
     return thaw(rollout, hand, { at, epoch: was.stand.epoch });
   }
-  const others = pin.shares.filter(({ version }) => ![candidate, prior.version].includes(version));
-  const total = pin.shares.reduce((sum, { share }) => sum + share, 0);
-  if (others.length > 0 || total !== 100) {
-    throw new Fault(
-      "state_forbids",
-      `${pin.by} has pinned something else of ${artifact} meanwhile: go back with \`lastgood rollout back ${rollout.id}\`, or deploy the version that you want.`,
-    );
-  }
-  const own = pin.shares.find(({ version }) => version === candidate)?.share ?? 0;
-  const percent = was.phase === "rolling-back" ? 100 - own : own;
+  const percent = was.phase === "rolling-back" ? 100 - pin.percent : pin.percent;
   return { ...thaw(rollout, hand, { at, epoch: pin.epoch }), percent };
 }
 

@@ -17,12 +17,13 @@ import type { ActDeps } from "./acting.ts";
 import { judgeAtGate } from "./at-gate.ts";
 import type { Gate, Guardrail, ReleaseJudge, ReleaseVerdict, Watched } from "./neighbours.ts";
 import { nextAct } from "./next-act.ts";
+import { type DrillDeps, proveDrills, sawForward } from "./reverse-drill.ts";
 import { settingsFor } from "./reverse-gate.ts";
 import { isReversible, type Rollout } from "./rollout.ts";
 import { openRollouts, type Stored } from "./rollout-store.ts";
 import { takeAct } from "./take-act.ts";
 
-export interface RolloutLoopDeps extends ActDeps {
+export interface RolloutLoopDeps extends ActDeps, Omit<DrillDeps, "db"> {
   readonly log: Logger;
   readonly configuration: Configuration;
   /** Null: none is set up. */
@@ -35,7 +36,7 @@ export interface RolloutLoopDeps extends ActDeps {
 const everyMs = 200;
 const leaseMs = 5_000;
 /** A regression is told again this often while it lasts. */
-const tellAgainMs = 15_000;
+const tellAgainMs = 3_000;
 
 export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
   const { log, judge } = deps;
@@ -61,6 +62,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
     for (const stored of turned) {
       begin(stored.rollout.id, signal, () => actOn(stored, signal));
     }
+    begin("drills", signal, () => proveDrills({ ...deps, db: deps.moving.db }));
     const ids = new Set<string>(open.map(({ rollout }) => rollout.id));
     for (const id of toldAt.keys()) if (!ids.has(id)) toldAt.delete(id);
   }
@@ -79,6 +81,11 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
       const now = performance.now();
       if (now - (toldAt.get(rollout.id) ?? Number.NEGATIVE_INFINITY) < tellAgainMs) return;
       toldAt.set(rollout.id, now);
+    }
+    // A drill turns round once everybody follows what it moved.
+    if (act.kind === "turn-round" && rollout.phase === "canary") {
+      const drilling = { ...deps, db: deps.moving.db };
+      if (!(await sawForward(drilling, rollout, verdictOn(deps, rollout)))) return;
     }
     if (act.kind === "judge") await atGate(stored, signal);
     else await takeAct(deps, stored, act, signal);

@@ -194,6 +194,33 @@ export async function changesBringing(
   return rows.map(({ change }) => change);
 }
 
+/** Drills that are over, or wait for a person, and of which nothing is written down yet. */
+export async function unprovenDrills(db: Query): Promise<readonly Stored[]> {
+  const rows = await db<Row[]>`
+    select * from rollouts r
+    where purpose = 'drill' and phase in ('rolled-back', 'refused', 'superseded', 'frozen')
+      and not exists (select from rollout_events e where e.rollout = r.id and e.key = 'proved')
+    order by started_at desc limit 20`;
+  return rows.map(toStored);
+}
+
+export interface Drilled {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly at: Date;
+  readonly ok: boolean;
+}
+
+/** How the last drill of each dial went. */
+export async function lastDrills(db: Query): Promise<readonly Drilled[]> {
+  return await db<Drilled[]>`
+    select distinct on (r.environment, r.artifact) r.environment, r.artifact, e.at,
+           (e.details ->> 'ok')::boolean as ok
+    from rollouts r join rollout_events e on e.rollout = r.id and e.key = 'proved'
+    where r.purpose = 'drill'
+    order by r.environment, r.artifact, r.started_at desc limit 1000`;
+}
+
 /** How many rollouts of the dial in a row went back by themselves since a person last began one. */
 export async function automaticBacksInARow(
   db: Query,

@@ -218,7 +218,8 @@ export function rollBack(rollout: Reversible, turning: Turning, at: Date): Rolli
   const at0 = rollout.phase === "frozen" ? rollout.was : rollout;
   const percent = at0.phase === "rolling-back" ? at0.percent : 100 - at0.percent;
   const stand = { at, epoch: at0.stand.epoch };
-  const passed = turning.unchecked;
+  // What a drill goes back to serves the rest already.
+  const passed = turning.unchecked || rollout.purpose === "drill";
   return { ...common(rollout), prior, phase: "rolling-back", percent, stand, turning, passed };
 }
 

@@ -5,14 +5,20 @@ import type { App } from "../http/app.ts";
 import type { Loop } from "../loop.ts";
 import type { MoveDeps } from "../releases/move-pin.ts";
 import type { PinDesk } from "../releases/pin-desk.ts";
+import type { Snapshots } from "../releases/snapshot.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import type { Gate, IncidentDesk, ReleaseJudge } from "./neighbours.ts";
-import { createReverseGate, type ReverseGate } from "./reverse-gate.ts";
+import { createPlainRollback, type PlainRollback } from "./plain-rollback.ts";
+import { type PriorProbes, startPriorProbes } from "./prior-probe.ts";
+import type { DrillDeps } from "./reverse-drill.ts";
+import { createReverseGate } from "./reverse-gate.ts";
 import { createRolloutDesk, type RolloutDesk } from "./rollout-desk.ts";
 import { startRolloutLoop, verdictOn } from "./rollout-loop.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
+import { turningOn } from "./rollout-store.ts";
 import { createTurnBack, type TurnBack } from "./turn-back.ts";
+import { wayBackRoutes } from "./way-back-routes.ts";
 
 export interface RolloutsDeps {
   readonly db: Db;
@@ -21,6 +27,7 @@ export interface RolloutsDeps {
   readonly configuration: Configuration;
   readonly moving: MoveDeps;
   readonly desk: PinDesk;
+  readonly snapshots: Snapshots;
   /** Null: none is set up. */
   readonly judge: ReleaseJudge | null;
   readonly gate: Gate | null;
@@ -30,40 +37,65 @@ export interface RolloutsDeps {
 export interface Rollouts {
   /** For the layer of versions: how a recovery turns a dial. */
   readonly turnBack: TurnBack;
-  readonly reverseGate: ReverseGate;
+  /** Why no agent may deploy here now: a rollout turns the dial; null: none does. */
+  turnedBy(dial: {
+    readonly environment: string;
+    readonly artifact: string;
+  }): Promise<string | null>;
+  /** After `start`. */
+  readonly rollBack: PlainRollback;
   /** Begins to act, once there is somebody to tell. */
-  start(incidents: IncidentDesk): RolloutDesk;
+  start(incidents: IncidentDesk, rulesOf: DrillDeps["rulesOf"]): void;
+  /** After `start`. */
   routes(app: App): void;
   stop(): Promise<void>;
+}
+
+interface Started {
+  readonly loop: Loop;
+  readonly desk: RolloutDesk;
+  readonly probes: PriorProbes;
+  readonly incidents: IncidentDesk;
+  readonly rollBack: PlainRollback;
 }
 
 /** Rollouts: releases taken up a dial and back again. */
 export function createRollouts(deps: RolloutsDeps): Rollouts {
   const { db, world, configuration } = deps;
   const reverseGate = createReverseGate(deps);
-  let loop: Loop | null = null;
-  let started: { readonly desk: RolloutDesk; readonly incidents: IncidentDesk } | null = null;
+  const holder = `${hostname()}:${process.pid}`;
+  let started: Started | null = null;
+  const running = () => {
+    if (started !== null) return started;
+    throw new Error("rollouts are asked for before they were started");
+  };
   return {
-    reverseGate,
-    turnBack: createTurnBack({ db, world, wake: () => loop?.wake() }),
-    start(incidents) {
-      const acting = { ...deps, incidents, reverseGate };
-      const holder = `${hostname()}:${process.pid}`;
-      loop = startRolloutLoop({ ...acting, holder });
+    async turnedBy(dial) {
+      const turning = await turningOn(db, dial);
+      if (turning === null) return null;
+      const { id, startedBy, candidate } = turning.rollout;
+      return `${startedBy} rolls out ${candidate} in ${id}`;
+    },
+    rollBack: (order) => running().rollBack(order),
+    turnBack: createTurnBack({ db, world, wake: () => started?.loop.wake() }),
+    start(incidents, rulesOf) {
+      const acting = { ...deps, incidents, reverseGate, rulesOf, holder };
+      const loop = startRolloutLoop(acting);
       const desk = createRolloutDesk({ ...acting, wake: loop.wake });
-      started = { desk, incidents };
-      return desk;
+      const rollBack = createPlainRollback({ ...acting, pins: deps.desk, rollouts: desk });
+      started = { loop, desk, incidents, rollBack, probes: startPriorProbes(acting) };
     },
     routes(app) {
-      if (started === null) throw new Error("rollouts are started before their routes");
-      const { desk, incidents } = started;
+      const { desk, incidents, probes } = running();
       rolloutRoutes(app, {
         ...{ db, world, configuration, desk, heldBecause: incidents.heldBecause },
         verdictOn: ({ rollout }) => verdictOn(deps, rollout),
       });
+      wayBackRoutes(app, { db, world, desk, probes });
     },
     async stop() {
-      await loop?.stop();
+      await started?.probes.stop();
+      await started?.loop.stop();
     },
   };
 }

@@ -19,9 +19,9 @@ import {
   type Canary,
   freeze,
   isReversible,
-  type Live,
   type Prior,
   promote,
+  type Reversible,
   type Rollout,
   raise,
   refuse,
@@ -62,7 +62,7 @@ export async function takeAct(
       if (rollout.phase === "canary") await promoteTo(deps, stored, rollout);
       return;
     case "report":
-      if (rollout.phase === "canary" || rollout.phase === "live") {
+      if (isReversible(rollout)) {
         await report(deps, stored, rollout, act.verdict);
       }
       return;
@@ -178,7 +178,7 @@ export async function supersedeLive(
 async function report(
   deps: ActDeps,
   stored: Stored,
-  rollout: Canary | Live,
+  rollout: Reversible,
   verdict: ReleaseVerdict,
 ): Promise<void> {
   const { environment, artifact, candidate, prior, hand } = rollout;
@@ -191,7 +191,7 @@ async function report(
     decided: hand === null ? [] : [`${hand.by} ${hand.did} ${candidate}`],
   });
   // A4 of rollout.ts: who overruled it once is called, and not overruled.
-  if (hand !== null) return;
+  if (hand !== null || rollout.phase === "frozen") return;
   const at = deps.world.now();
   const stopped = freeze(rollout, { by: ownName, why: verdict.says, at, incident });
   await step(deps, stored, stopped, {

@@ -6,12 +6,14 @@
  *   B3. The last move carries the change that was fixed when it began: done twice, it is done once.
  */
 import type { PinShare } from "@lastgood/sdk";
+import { lockArtifact } from "../releases/artifact-store.ts";
 import type { Pin } from "../releases/pin.ts";
 import { broughtSince } from "../releases/pin-desk.ts";
 import { pinHistory } from "../releases/pin-store.ts";
 import { insertBars } from "../releases/release-store.ts";
 import { newChangeId, type World } from "../world.ts";
 import { type ActDeps, says, step, stopFor } from "./acting.ts";
+import { asPinned } from "./as-pinned.ts";
 import { nameOfRollout, turnBackward } from "./dial.ts";
 import {
   type Canary,
@@ -39,7 +41,15 @@ export async function beginBack(
   const { by, why, incident, change } = turning;
   const at = world.now();
   await db.begin(async (tx) => {
-    await moveRollout(tx, stored, rollBack(rollout, turning, at), at, {
+    const back = rollBack(rollout, turning, at);
+    // Who asks for it means the dial as it is: somebody else may have turned it since we looked.
+    await lockArtifact(tx, artifact);
+    const pin = await asPinned(tx, rollout);
+    const there =
+      pin === null
+        ? back
+        : { ...back, percent: 100 - pin.percent, stand: { at, epoch: pin.epoch } };
+    await moveRollout(tx, stored, there, at, {
       ...{ actor: by, event: "rollout.turned-back", text: why },
       details: { incident, recovery: turning.recovery, now: turning.now },
     });

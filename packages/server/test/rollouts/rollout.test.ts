@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RampPlan } from "@lastgood/sdk";
 import fc from "fast-check";
-import type { ChangeId } from "../../src/ids.ts";
+import type { ChangeId, IncidentId } from "../../src/ids.ts";
 import type { ReleaseVerdict } from "../../src/rollouts/neighbours.ts";
 import { type Act, nextAct, type Seen } from "../../src/rollouts/next-act.ts";
 import { nextBack, requireRamp, stepsOf } from "../../src/rollouts/ramp.ts";
@@ -137,6 +137,9 @@ test("a share is raised only when its hold is over and the judge says well", () 
   const last = { ...canary, step: 2, percent: 50 };
   assert.equal(nextAct(last, seen({ afterMs: 1_000 })).kind, "promote");
   assert.equal(nextAct(freeze(canary, stop), seen({ verdict: says("regression") })).kind, "rest");
+  const own = freeze(canary, { ...stop, by: "lastgood", incident: "inc_1" as IncidentId });
+  assert.equal(nextAct(own, seen({ verdict: says("regression") })).kind, "report", "it lasts");
+  assert.equal(nextAct(own, seen({ verdict: says("well") })).kind, "rest");
   assert.equal(nextAct(live, seen({ verdict: says("regression") })).kind, "report", "after 100 %");
   assert.equal(nextAct(live, seen({ afterMs: 59_999 })).kind, "rest");
   assert.equal(nextAct(live, seen({ afterMs: 60_000 })).kind, "bake");

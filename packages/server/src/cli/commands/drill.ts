@@ -4,6 +4,7 @@ import { drills, requireDrill, requireVariant } from "../../drills/drills.ts";
 import { Fault } from "../../fault.ts";
 import { type ConnectionOptions, connect } from "../connect.ts";
 import { createTerminal, type Terminal } from "../terminal.ts";
+import { reverseDrillCommand } from "./drill-reverse.ts";
 
 interface RunOptions extends ConnectionOptions {
   readonly json?: boolean;
@@ -37,6 +38,7 @@ export function drillCommands(program: Command): void {
         drills.map(({ name, summary, variants }) => [name, variants.join(" "), summary]),
       );
     });
+  reverseDrillCommand(drill);
   drill
     .command("run")
     .description(

@@ -4,6 +4,7 @@ import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { namedRelease, sharesOf } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
+import { type RampOptions, startRollout, tellStarted } from "./rollouts.ts";
 
 const environmentDefault = "production";
 const followMsMax = 5_000;
@@ -35,7 +36,7 @@ interface Where {
   readonly environment: string;
 }
 
-interface DeployOptions extends Where {
+interface DeployOptions extends Where, RampOptions {
   readonly percent?: number;
   readonly share?: readonly string[];
   readonly because?: string;
@@ -63,6 +64,12 @@ function deployCommand(program: Command): void {
       Number,
     )
     .option("--share <version=n...>", "every share by itself; they add up to 100")
+    .option(
+      "--ramp [percents]",
+      "as a rollout: through the gate, and up a ramp such as 1,10,50,100",
+    )
+    .option("--hold <span>", "with --ramp: how long each step lasts at least")
+    .option("--blue-green", "as a rollout: started beside the other and checked, then all at once")
     .option("--because <reason>", "why")
     .option("--in-flight <policy>", "where none is chosen yet: finish-old, switch or cancel-retry")
     .option("--override <reason>", "why one that was rolled back may come again")
@@ -72,6 +79,10 @@ function deployCommand(program: Command): void {
         async ({ client, terminal }, options, words) => {
           const { artifact, version, kind } = namedRelease(words);
           if (kind !== undefined) await requireKind(client, artifact, kind);
+          if (options.ramp !== undefined || options.blueGreen === true) {
+            const rollout = await startRollout(client, options, { artifact, version });
+            return tellStarted(terminal, rollout);
+          }
           const { environment, percent, share, because, inFlight, override } = options;
           const before = await pinOf(client, environment, artifact);
           const shares = sharesOf(share);
@@ -105,17 +116,18 @@ function rollbackCommand(program: Command): void {
       .argument("<artifact>")
       .summary("pin what was pinned before; what goes is refused until that is lifted")
       .description(
-        "Goes back to the last pin without the release that came last, over a whole ramp. Neither policy nor " +
-          "review stands in its way.\n\n  lastgood rollback customer-service --because 'refunds fail'",
+        "Goes back to the last pin without the release that came last, over a whole ramp. It is seen to start " +
+          "first; neither policy nor review stands in its way.\n\n  lastgood rollback customer-service --because 'refunds fail'",
       ),
   )
     .option("--because <reason>", "why")
+    .option("--unchecked", "also when what it goes to does not start; recorded")
     .action(
-      withServer<Where & { because?: string }, [string]>(
-        async ({ client, terminal }, { environment, because }, artifact) => {
+      withServer<Where & { because?: string; unchecked?: boolean }, [string]>(
+        async ({ client, terminal }, { environment, because, unchecked }, artifact) => {
           const before = await pinOf(client, environment, artifact);
           const expect = before === null ? {} : { expect: before.epoch };
-          const why = because === undefined ? {} : { because };
+          const why = { ...(because && { because }), ...(unchecked && { unchecked }) };
           const pin = await client.rollBackRelease(environment, artifact, { ...why, ...expect });
           await told(client, terminal, pin, before);
         },

@@ -70,12 +70,16 @@ function startCommand(rollout: Command): void {
           const { artifact, version } = namedRelease(words);
           const started = await startRollout(client, options, { artifact, version });
           if (options.follow === true) return await follow(client, terminal, started.id);
-          terminal.result(started);
-          terminal.line(sayRollout(started));
-          terminal.line(`Follow it: lastgood rollout show ${started.id} --follow`);
+          tellStarted(terminal, started);
         },
       ),
     );
+}
+
+export function tellStarted(terminal: Terminal, started: Rollout): void {
+  terminal.result(started);
+  terminal.line(sayRollout(started));
+  terminal.line(`Follow it: lastgood rollout show ${started.id} --follow`);
 }
 
 /** Also what `lastgood deploy --ramp` does. */
@@ -213,9 +217,17 @@ interface TurnOptions extends Where {
 
 function turnCommands(rollout: Command): void {
   const turns = [
-    ["freeze", "Holds it where it is: nothing automatic moves it, neither up nor back.", "freeze"],
-    ["resume", "Goes on where it was frozen.", "resume"],
-    ["promote", "Gives the candidate to everybody now, past the rest of the ramp.", "promote"],
+    [
+      "freeze",
+      "Holds it where it is: nothing automatic moves it, neither up nor back.",
+      "freezeRollout",
+    ],
+    ["resume", "Goes on where it was frozen.", "resumeRollout"],
+    [
+      "promote",
+      "Gives the candidate to everybody now, past the rest of the ramp.",
+      "promoteRollout",
+    ],
   ] as const;
   for (const [verb, description, act] of turns) {
     inEnvironment(
@@ -229,9 +241,7 @@ function turnCommands(rollout: Command): void {
         withServer<TurnOptions, [string]>(
           async ({ client, terminal }, { environment, because }, named) => {
             const { id, version: expect } = await rolloutOf(client, environment, named);
-            const turn = { freeze: client.freezeRollout, resume: client.resumeRollout };
-            const act_ = act === "promote" ? client.promoteRollout : turn[act];
-            const turned = await act_(id, { because, expect });
+            const turned = await client[act](id, { because, expect });
             terminal.result(turned);
             terminal.line(sayRollout(turned));
           },

@@ -25,6 +25,7 @@ create unique index rollouts_one_turning on rollouts (environment, artifact)
 create unique index rollouts_one_live on rollouts (environment, artifact) where phase = 'live';
 create index on rollouts (started_at desc, id desc);
 create index on rollouts (artifact, started_at desc);
+create index on rollouts (started_at desc) where purpose = 'drill';
 
 create table rollout_events (
   id bigint generated always as identity primary key,

@@ -1,0 +1,218 @@
+/**
+ * A drill of the way back on the live fleet: the release before gets a share of the keys, and gives it back. It
+ * is a rollout like any other, whose candidate is what served before, so it takes the same dial and the same gate.
+ *
+ *   W1. It passes only with all of its proofs: what was not seen was not proven.
+ *   W2. What consumers follow is read from what they said themselves.
+ *   W3. It bars nothing, and it turns round at once when anything looks worse.
+ */
+import type { ReverseDrill } from "@lastgood/sdk";
+import { type Consumer, listConsumers, liveMs } from "../releases/consumer-store.ts";
+import { sayShares } from "../releases/pin.ts";
+import { pinHistory } from "../releases/pin-store.ts";
+import type { Query } from "../store/database.ts";
+import type { World } from "../world.ts";
+import { ownName } from "./acting.ts";
+import type { ReleaseVerdict } from "./neighbours.ts";
+import { isOpen, type Rollout } from "./rollout.ts";
+import { readEvents, recordRolloutEvent, type Stored, unprovenDrills } from "./rollout-store.ts";
+
+type Proof = ReverseDrill["proofs"][number];
+
+/** What the house's own rules say of the services that use the artifact. */
+export interface RulesSeen {
+  readonly well: number;
+  readonly bad: readonly string[];
+}
+
+/** Of the rules that are in force, those of the services that use the artifact. */
+export function rulesSeen(
+  rules: readonly { readonly rule: string; readonly service: string; readonly verdict: string }[],
+  services: readonly string[],
+): RulesSeen {
+  const own = rules.filter(({ service }) => services.includes(service));
+  const says = (...verdicts: readonly string[]) =>
+    own.filter(({ verdict }) => verdicts.includes(verdict));
+  return {
+    well: says("hold").length,
+    bad: says("regression", "drift").map(({ rule, verdict }) => `${rule} says ${verdict}`),
+  };
+}
+
+export interface DrillDeps {
+  readonly db: Query;
+  readonly world: World;
+  rulesOf(artifact: string): RulesSeen;
+}
+
+/** How long consumers are waited for at each end of a drill. */
+const followMsMax = 10_000;
+const consumersMax = 10_000;
+
+/** Everybody that uses the artifact and was heard of since the drill began, or shortly before. */
+async function consumersOf(db: Query, rollout: Rollout): Promise<readonly Consumer[]> {
+  const since = rollout.startedAt.getTime() - liveMs;
+  const all = await listConsumers(db, rollout.environment, consumersMax);
+  return all.filter(
+    ({ artifacts, seenAt }) =>
+      (artifacts === null || artifacts.includes(rollout.artifact)) && seenAt.getTime() >= since,
+  );
+}
+
+/**
+ * Whether the drill may turn round: every consumer follows the share that it moved, or was waited for long
+ * enough. What was seen is recorded once, before the dial is turned.
+ */
+export async function sawForward(
+  { db, world, rulesOf }: DrillDeps,
+  rollout: Extract<Rollout, { phase: "canary" }>,
+  verdict: ReleaseVerdict | null,
+): Promise<boolean> {
+  const { stand, artifact } = rollout;
+  const consumers = await consumersOf(db, rollout);
+  const behind = consumers.filter(({ epoch }) => epoch < stand.epoch);
+  const waitedMs = world.now().getTime() - stand.at.getTime();
+  const isWorse = verdict?.kind === "regression";
+  if (behind.length > 0 && waitedMs < followMsMax && !isWorse) return false;
+  await recordRolloutEvent(db, rollout.id, world.now(), {
+    ...{ actor: ownName, event: "drill.followed", key: "followed" },
+    text: `${consumers.length - behind.length} of ${consumers.length} consumers follow epoch ${stand.epoch}`,
+    details: {
+      epoch: stand.epoch,
+      followers: consumers.filter((each) => !behind.includes(each)).map(nameOf),
+      behind: behind.map(nameOf),
+      signals: sayVerdict(verdict),
+      rules: rulesOf(artifact),
+    },
+  });
+  return true;
+}
+
+/** Ends drills that are turned back: waits for who follows, and writes down what is proven. */
+export async function proveDrills(deps: DrillDeps): Promise<void> {
+  const { db, world } = deps;
+  for (const stored of await unprovenDrills(db)) {
+    const { rollout, movedAt } = stored;
+    const consumers = await consumersOf(db, rollout);
+    const epoch = rollout.phase === "rolled-back" ? rollout.stand.epoch : 0;
+    const behind = consumers.filter((each) => each.epoch < epoch);
+    const waitedMs = world.now().getTime() - movedAt.getTime();
+    if (behind.length > 0 && waitedMs < followMsMax) continue;
+    const proofs = await proofsOf(deps, stored, consumers, behind);
+    const ok = proofs.every(({ holds }) => holds);
+    await recordRolloutEvent(db, rollout.id, world.now(), {
+      ...{ actor: ownName, event: "drill.proved", key: "proved", details: { ok, proofs } },
+      text: ok ? "the way back is passable, there and back again" : "the drill FAILED",
+    });
+  }
+}
+
+interface Followed {
+  readonly epoch: number;
+  readonly followers: readonly string[];
+  readonly behind: readonly string[];
+  readonly signals: string | null;
+  readonly rules: RulesSeen;
+}
+
+async function proofsOf(
+  { db, rulesOf }: DrillDeps,
+  { rollout }: Stored,
+  consumers: readonly Consumer[],
+  behind: readonly Consumer[],
+): Promise<readonly Proof[]> {
+  const events = await readEvents(db, rollout.id);
+  const passed = events.find(({ event }) => event === "rollout.admitted");
+  const tried = events.find(({ event }) => event === "reverse-gate.tried");
+  const forth = events.find(({ event }) => event === "drill.followed")?.details as
+    | Followed
+    | undefined;
+  const turned = events.find(({ event }) => event === "rollout.turned-back");
+  const isBack = rollout.phase === "rolled-back";
+  const pins = await pinHistory(db, rollout.environment, rollout.artifact, 50);
+  const shareAt = (epoch: number) => {
+    const pin = pins.find((each) => each.epoch === epoch);
+    return pin === undefined ? "?" : sayShares(pin.shares);
+  };
+  const there = new Set(forth?.followers ?? []);
+  const back = consumers.filter((each) => !behind.includes(each)).map(nameOf);
+  const both = isBack ? back.filter((each) => there.has(each)) : [];
+  const missing = [...new Set([...(forth?.behind ?? []), ...behind.map(nameOf)])];
+  const starts = tried?.details.starts === true;
+  const why = rollout.phase === "refused" ? rollout.why : `it is ${rollout.phase}`;
+  return [
+    {
+      what: `${rollout.candidate} is reachable and well`,
+      holds: passed !== undefined && starts,
+      seen:
+        passed === undefined
+          ? why
+          : starts
+            ? (tried?.text ?? "")
+            : `only its digest was compared: set rollouts.${rollout.artifact}.probe.start`,
+    },
+    {
+      what: "shares moved and moved back, as consumers acknowledged",
+      holds: both.length > 0,
+      seen:
+        forth === undefined || !isBack
+          ? `no share was seen to move there and back: ${why}`
+          : `${shareAt(forth.epoch)} at epoch ${forth.epoch}, ${shareAt(rollout.stand.epoch)} at epoch ${rollout.stand.epoch}, acknowledged by ${both.length}`,
+    },
+    {
+      what: "every consumer acknowledged both",
+      holds: both.length > 0 && missing.length === 0,
+      seen:
+        consumers.length === 0
+          ? "nobody says that they follow the pin: nothing was proven"
+          : missing.length === 0
+            ? `${both.length} of ${consumers.length}`
+            : `not by ${missing.slice(0, 10).join(", ")}`,
+    },
+    signalsProof(forth, rulesOf(rollout.artifact), turned?.text ?? ""),
+  ];
+}
+
+function signalsProof(forth: Followed | undefined, now: RulesSeen, turned: string): Proof {
+  const what = "signals stayed hold";
+  const bad = [...new Set([...(forth?.rules.bad ?? []), ...now.bad])];
+  const watching = [
+    ...(forth?.signals == null ? [] : [forth.signals]),
+    ...(now.well === 0 ? [] : [`${now.well} rules hold`]),
+  ];
+  const isWorse = forth?.signals?.startsWith("regression") === true;
+  if (isWorse || bad.length > 0) {
+    return { what, holds: false, seen: [turned, ...bad].join("; ") };
+  }
+  const seen = watching.length === 0 ? "nothing watches it" : watching.join("; ");
+  return { what, holds: watching.length > 0, seen };
+}
+
+/** As the API shows it; null: the rollout is no drill. */
+export async function drillToApi(
+  db: Query,
+  { rollout, endedAt }: Stored,
+): Promise<ReverseDrill | null> {
+  if (rollout.purpose !== "drill") return null;
+  const events = await readEvents(db, rollout.id);
+  const proved = events.find(({ event }) => event === "drill.proved");
+  const details = (proved?.details ?? {}) as { ok?: boolean; proofs?: readonly Proof[] };
+  return {
+    rollout: rollout.id,
+    ...{ environment: rollout.environment, artifact: rollout.artifact, prior: rollout.candidate },
+    ended: proved !== undefined && !isOpen(rollout),
+    ok: details.ok === true,
+    proofs: details.proofs ?? [],
+    startedAt: rollout.startedAt.toISOString(),
+    endedAt: proved === undefined ? null : (endedAt ?? proved.at).toISOString(),
+  };
+}
+
+function sayVerdict(verdict: ReleaseVerdict | null): string | null {
+  if (verdict === null || verdict.kind === "insufficient") return null;
+  return verdict.kind === verdict.says ? verdict.kind : `${verdict.kind}: ${verdict.says}`;
+}
+
+function nameOf({ who, id }: Consumer): string {
+  return `${who}/${id}`;
+}
