@@ -1,0 +1,172 @@
+/** Plays the story: v13 serves, v14 goes out and is live, and then the surge comes, or the outage. */
+import type { Client, Incident, RolloutDetails } from "@lastgood/sdk";
+import type { DrillOptions, Ending } from "../drill.ts";
+import type { Narrator } from "../narrator.ts";
+import { followIncident } from "../september/follow.ts";
+import { until } from "../until.ts";
+import type { Cast } from "./cast.ts";
+import type { Played } from "./played.ts";
+import {
+  accuracyOf,
+  lastAnswerOf,
+  readRequests,
+  sentBetween,
+  share,
+  unanswered,
+} from "./reading.ts";
+import { publish, reaches, rollOut, tellerOf } from "./releases.ts";
+import { artifact, environment, type Story, shardCount } from "./story.ts";
+import type { RouterWorld } from "./world.ts";
+
+export interface Stage {
+  readonly options: DrillOptions;
+  readonly told: Narrator;
+  readonly story: Story;
+  readonly world: RouterWorld;
+  readonly client: Client;
+  readonly cast: Cast;
+}
+
+type Ended = Pick<
+  Played,
+  "injectedAt" | "mendedAt" | "incident" | "ending" | "candidates" | "ended"
+>;
+
+/** What the gate compares on has to have come before there is a candidate. */
+const ticketsBefore = 200;
+const ticketsAfterwards = 300;
+const trafficMsMax = 60_000;
+const liveMsMax = 60_000;
+const backMsMax = 90_000;
+
+export async function play(stage: Stage): Promise<Omit<Played, "settings">> {
+  const { client, story, world, told } = stage;
+  const live = await goLive(stage);
+  const ended = story.variant === "surge" ? await surge(stage, live) : await outage(stage, live);
+  await stage.cast.traffic({ traffic: "none" });
+  const { history, stragglers } = await client.pin(environment, artifact);
+  const requests = await readRequests(world);
+  return {
+    ...{ story, world, client, live, requests, timeline: told.timeline, pins: history },
+    ...ended,
+    stragglers: stragglers.length,
+  };
+}
+
+async function goLive(stage: Stage): Promise<RolloutDetails> {
+  const { client, cast, story, told, options } = stage;
+  await client.declareArtifact(artifact, { kind: "model", inFlight: story.inFlight });
+  await publish(client, "13");
+  await client.deployRelease(environment, artifact, { version: "13", because: "the first" });
+  await cast.open();
+  await cast.traffic({ traffic: "calm" });
+  await passed(stage, new Date(), ticketsBefore);
+  const patience = { withinMs: liveMsMax, signal: options.signal };
+  const ends = ["live", "refused", "frozen", "rolled-back"] as const;
+  const live = await rollOut(stage, "14", ends, patience);
+  await passed(stage, new Date(), story.calmTickets);
+  told("drill", `v14 is ${live.phase}; calm: ${await accuracySince(stage, new Date(live.since))}`);
+  return live;
+}
+
+/** Waits until so many more tickets were sent and answered. */
+async function passed({ world, options }: Stage, since: Date, count: number): Promise<void> {
+  const look = async () => {
+    const sent = sentBetween(await readRequests(world), since, null);
+    return sent.length >= count ? true : null;
+  };
+  const patience = { withinMs: trafficMsMax, signal: options.signal };
+  await until(`${count} tickets to be answered`, look, patience);
+}
+
+async function accuracySince({ world }: Stage, since: Date): Promise<string> {
+  const requests = sentBetween(await readRequests(world), since, null);
+  return `${share(accuracyOf(requests))} of ${requests.length} tickets went where they belong`;
+}
+
+async function surge(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
+  const { cast, story, told, options, world } = stage;
+  const injectedAt = new Date();
+  await cast.traffic({ traffic: "surge" });
+  const { size, channel, endings } = story.surge;
+  told("customers", `${size} of 100 write on ${channel} in capitals, as …${endings.join(", …")}`);
+  const signal = options.signal;
+  const { ended, incident, ending } = await followBoth(stage, id);
+  told("drill", `since the surge came: ${await accuracySince(stage, injectedAt)}`);
+  if (ended.phase !== "rolled-back") {
+    return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [] };
+  }
+  const last = lastAnswerOf(await readRequests(world), "14") ?? new Date();
+  await passed(stage, last, ticketsAfterwards);
+  told("drill", `since v13 serves everything: ${await accuracySince(stage, last)}`);
+  const patience = { withinMs: liveMsMax, signal };
+  const ends = ["refused", "frozen", "canary", "live", "rolled-back"] as const;
+  const same = await rollOut(stage, "15", ends, patience);
+  if (same.phase !== "refused" && same.phase !== "frozen") {
+    return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [same] };
+  }
+  const mended = await rollOut(stage, "16", ["refused", "frozen", "live", "rolled-back"], patience);
+  return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [same, mended] };
+}
+
+/** The incident to its end, and the rollout to its own: each tells what happens as it happens. */
+async function followBoth(stage: Stage, id: string) {
+  const { client, told, options } = stage;
+  const withinMs = options.patienceMs ?? backMsMax;
+  const patience = { withinMs, signal: options.signal };
+  const [back, followed] = await Promise.all([
+    reaches(stage, id, ["rolled-back"], patience).catch(async (error: unknown) => {
+      options.signal.throwIfAborted();
+      told("drill", String(error));
+      return await client.rollout(id);
+    }),
+    followIncident(client, told, patience),
+  ]);
+  return { ...followed, ended: back };
+}
+
+const noticedMsMax = 60_000;
+/** How long the outage goes on once it was noticed: whoever would take the innocent release back has the time. */
+const ticketsOnwards = 400;
+
+async function outage(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
+  const { client, cast, story, told, options, world } = stage;
+  const injectedAt = new Date();
+  const down = story.outage;
+  const all = Array.from({ length: shardCount }, (_, shard) => shard);
+  await cast.shards({ present: all.filter((shard) => !down.includes(shard)) });
+  told("drill", `${down.length} of ${shardCount} shards of the directory of accounts are gone`);
+  const tell = tellerOf(told);
+  const noticed = await until("an incident to be opened", () => newestIncident(client), {
+    ...{ withinMs: options.patienceMs ?? noticedMsMax, signal: options.signal },
+  }).catch((error: unknown) => {
+    options.signal.throwIfAborted();
+    told("drill", String(error));
+    return null;
+  });
+  if (noticed !== null) told("lastgood", `incident ${noticed.id}: ${noticed.title}`);
+  await passed(stage, new Date(), ticketsOnwards);
+  tell(await client.rollout(id));
+  const lost = unanswered(sentBetween(await readRequests(world), injectedAt, null));
+  told("drill", `${lost.length} tickets were not answered; now the shards come back`);
+  await cast.shards({ present: all });
+  const mendedAt = new Date();
+  await passed(stage, mendedAt, ticketsAfterwards);
+  told("drill", `since the outage is over: ${await accuracySince(stage, mendedAt)}`);
+  const ended = await client.rollout(id);
+  tell(ended);
+  const incident = noticed === null ? null : await client.incident(noticed.id);
+  const ending: Ending = incident === null ? "unfinished" : endingOf(incident);
+  return { injectedAt, mendedAt, incident, ending, ended, candidates: [] };
+}
+
+async function newestIncident(client: Client): Promise<Incident | null> {
+  const { incidents } = await client.incidents({ state: "all" });
+  const [newest] = incidents;
+  return newest === undefined ? null : await client.incident(newest.id);
+}
+
+function endingOf({ state }: Incident): Ending {
+  if (state === "closed") return "closed";
+  return state === "frozen" ? "waits-for-person" : "unfinished";
+}
