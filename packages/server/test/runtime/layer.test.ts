@@ -57,6 +57,18 @@ test("a world that is neither before nor after is refused, and nothing moves", a
   assert.equal(await answerOf(world), third);
 });
 
+test("a deploy that was under way when a later revision was planned does not stand in its way", async () => {
+  await using world = await startServiceWorld();
+  await twoDeploys(world);
+  const third = await world.behave({ mark: 3 });
+  const fourth = await world.behave({ mark: 4 });
+  const step = only((await world.runtime.planServe(world.service, fourth)).steps);
+  await world.runtime.services.deploy(world.service, { ...order, revision: third });
+  assert.equal(await answerOf(world), third);
+  await world.runtime.layer.apply(step, context(), signal);
+  assert.equal(await answerOf(world), fourth);
+});
+
 test("a revision that cannot be served any more is a fault, and what served still does", async () => {
   await using world = await startServiceWorld({ runtime: { ready: "1s" } });
   const broken = await world.behave({ exitAtStart: "gone" });

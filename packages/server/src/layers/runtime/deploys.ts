@@ -139,7 +139,8 @@ export function createDeploys(deps: DeploysDeps) {
       await pin(request);
       return { outcome: "served", already: true, since: record.servedSince ?? world.now() };
     }
-    if (request.from !== undefined && ![request.from, to].includes(reading.revision)) {
+    const expected = request.from === undefined || [request.from, to].includes(reading.revision);
+    if (!expected && !(await isOnTheWay(request, reading.revision))) {
       throw new Fault(
         "plan_stale",
         `${service} serves ${reading.revision ?? "nothing"}, and this was planned on ${request.from ?? "nothing"}: plan again.`,
@@ -180,6 +181,22 @@ export function createDeploys(deps: DeploysDeps) {
     for (const each of [from, to, revision]) if (!(await isCommit(repository, each))) return false;
     const mirror = await mirrors.of(repository);
     return (await mirror.isAncestor(to, revision)) && !(await mirror.isAncestor(to, from));
+  }
+
+  /**
+   * Whether what is served lies between what the plan saw and what it wants: a deploy that was under way when it
+   * was planned. Going on from there loses nothing.
+   */
+  async function isOnTheWay(
+    { service, from, to }: Pick<DeployRequest, "service" | "from" | "to">,
+    revision: string | null,
+  ): Promise<boolean> {
+    if (revision === null || from === undefined || from === null) return false;
+    const repository = configuration.current().services[service]?.repository;
+    if (repository === undefined) return false;
+    for (const each of [from, to, revision]) if (!(await isCommit(repository, each))) return false;
+    const mirror = await mirrors.of(repository);
+    return (await mirror.isAncestor(from, revision)) && (await mirror.isAncestor(revision, to));
   }
 
   /** Back to what the branch had before: its tip still has what is taken back. */
