@@ -4,8 +4,13 @@ import { Fault } from "../fault.ts";
 import type { Commit, Mirrors } from "../git/mirror.ts";
 import type { Sandboxes } from "../sandbox/sandbox.ts";
 import type { Query } from "../store/database.ts";
-import { type CommitLine, lineOf } from "./line.ts";
-import { type Candidate, exposedCandidates, writtenCandidates } from "./triage-store.ts";
+import { type CommitLine, lineOf, type Undone } from "./line.ts";
+import {
+  type Candidate,
+  exposedCandidates,
+  undoneSince,
+  writtenCandidates,
+} from "./triage-store.ts";
 
 /** A candidate with its way to what fails. */
 export interface Suspected extends Candidate {
@@ -79,7 +84,7 @@ export interface LineWork {
  */
 export async function linesOf(
   config: Config,
-  { mirrors, sandboxes }: { mirrors: Mirrors; sandboxes: Sandboxes },
+  { db, mirrors, sandboxes }: { db: Query; mirrors: Mirrors; sandboxes: Sandboxes },
   failing: string,
   suspected: readonly Suspected[],
 ): Promise<{ readonly lines: readonly LineWork[]; readonly without: readonly string[] }> {
@@ -98,7 +103,9 @@ export async function linesOf(
     }
     const own = commits.filter(({ change }) => change.target === repository);
     try {
-      const line = await readLine(mirrors, repository, own);
+      const oldest = new Date(Math.min(...own.map(({ change }) => change.at.getTime())));
+      const undone = await undoneSince(db, repository, oldest);
+      const line = await readLine(mirrors, repository, own, undone);
       if (line === null) without.push(`the suspects of ${repository} are not on its branch`);
       else lines.push({ repository, service, line });
     } catch (error) {
@@ -116,6 +123,7 @@ async function readLine(
   mirrors: Mirrors,
   repository: string,
   own: readonly Suspected[],
+  undone: readonly Undone[],
 ): Promise<CommitLine | null> {
   const mirror = await mirrors.of(repository);
   const tip = await mirror.tip();
@@ -123,5 +131,5 @@ async function readLine(
   const oldest = own.reduce((one, other) => (other.change.at < one.change.at ? other : one));
   const base = oldest.change.from;
   const history: readonly Commit[] = await mirror.commitsBetween(base, tip, historyMax);
-  return lineOf(history, new Set(own.map(({ change }) => change.to ?? "")));
+  return lineOf(history, new Set(own.map(({ change }) => change.to ?? "")), undone);
 }

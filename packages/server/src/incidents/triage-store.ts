@@ -66,6 +66,23 @@ export async function writtenCandidates(
   return changes.map((change) => ({ change, exposedAt: change.at, deploy: null }));
 }
 
+const undoneMax = 200;
+
+/** Commits of a repository that were taken back since then, and by which. */
+export async function undoneSince(
+  db: Query,
+  repository: string,
+  since: Date,
+): Promise<readonly { readonly commit: string; readonly by: string }[]> {
+  return await db<{ commit: string; by: string }[]>`
+    select c.to_ref as commit, r.to_ref as by
+    from changes r cross join lateral unnest(r.reverts) as undone (id)
+    join changes c on c.id = undone.id
+    where r.reverts <> '{}' and r.layer = 'code' and r.target = ${repository} and r.at >= ${since}
+      and c.layer = 'code' and c.target = r.target and c.to_ref is not null and r.to_ref is not null
+    order by r.at desc limit ${undoneMax}`;
+}
+
 /** When anything last became live in one of the services; null when nothing ever did. */
 export async function lastExposure(db: Query, services: readonly string[]): Promise<Date | null> {
   const [row] = await db<{ at: Date | null }[]>`

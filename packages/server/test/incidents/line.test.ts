@@ -42,6 +42,27 @@ test("what came in by a merge stands at the merge", () => {
   });
 });
 
+test("what holds a commit that was taken back later is not run, and its suspects stand where that was", () => {
+  const long = [...straight, commit("f", "e"), commit("g", "f")];
+  const back = [{ commit: "c", by: "e" }];
+  assert.deepEqual(lineOf(long, new Set(["b", "d", "e", "f", "g"]), back), {
+    base: "a",
+    revisions: ["b", "e", "f", "g"],
+    suspects: [["b"], ["d", "e"], ["f"], ["g"]],
+  });
+  assert.deepEqual(
+    lineOf(long, new Set(["d"]), back),
+    { base: "b", revisions: ["e"], suspects: [["d"]] },
+    "the base is before it too",
+  );
+  const before = [{ commit: "from before", by: "c" }];
+  assert.deepEqual(
+    lineOf(long, new Set(["b", "f"]), before),
+    { base: null, revisions: ["c", "f"], suspects: [["b"], ["f"]] },
+    "nothing that could be run is known to be good",
+  );
+});
+
 test("before a root commit there is nothing to run, and off the branch there is no line", () => {
   assert.equal(lineOf([commit("a")], new Set(["a"]))?.base, null);
   assert.equal(lineOf(straight, new Set(["z"])), null);
