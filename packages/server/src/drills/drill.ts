@@ -58,6 +58,8 @@ export interface DrillOptions {
   readonly natsUrl: string | null;
   /** The program that is drilled: argv before `start`. Tests drill broken ones. */
   readonly program: readonly [string, ...string[]];
+  /** Do the same damage again once it was put right. Only for drills that say that they can. */
+  readonly again?: boolean;
   /** How long the end of the incident is waited for, where not the drill's own time. */
   readonly patienceMs?: number;
   told(event: DrillEvent): void;
@@ -68,5 +70,7 @@ export interface Drill {
   readonly name: string;
   readonly summary: string;
   readonly variants: readonly string[];
+  /** Whether the same damage can be done again, from another change, to see what was learned. */
+  readonly canRepeat?: true;
   run(options: DrillOptions): Promise<DrillReport>;
 }

@@ -56,15 +56,17 @@ export async function consult(
   suspects: readonly Change[],
 ): Promise<readonly Likeness[]> {
   const { db } = deps;
+  // What takes something back looks like what it takes back.
+  const forward = suspects.filter(({ reverts }) => reverts.length === 0);
   const known = await trusted(deps, await skillsMatching(db, signatures, consultedMax));
   const [newest] = known;
-  if (newest === undefined || suspects.length === 0) return [];
-  const traces = await traceAll(deps, suspects.slice(0, tracedMax), traceOf);
+  if (newest === undefined || forward.length === 0) return [];
+  const traces = await traceAll(deps, forward.slice(0, tracedMax), traceOf);
   const found = known
     .map((skill) => ({ skill, leads: leadsOf(skill.playbook, traces) }))
     .reduce((most, each) => (strength(each.leads) > strength(most.leads) ? each : most));
   const chosen = found.leads.length === 0 ? { skill: newest, leads: [] } : found;
-  await tellProposal(deps, incident, chosen, suspects);
+  await tellProposal(deps, incident, chosen, forward);
   return chosen.leads;
 }
 

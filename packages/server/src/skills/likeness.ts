@@ -2,7 +2,8 @@
  * Where a playbook says to look first. Pure.
  *
  *   K1. A lead orders what is examined and is no evidence: no posterior and no witness comes from it.
- *   K2. What names a suspect shares with most others says little: words are weighed by how rare they are.
+ *   K2. A change that touches everything resembles everything: beyond a usual size it counts for less.
+ *   K3. What names a suspect shares with most others says little: words are weighed by how rare they are.
  */
 import type { Playbook } from "@lastgood/sdk";
 import type { ChangeId } from "../ids.ts";
@@ -21,8 +22,10 @@ const leadsMax = 3;
 const alikeAt = 0.15;
 /** From here on a playbook stands by its lead: if another change is convicted, it was mistaken. */
 export const standsAt = 0.5;
-const ofPaths = 0.2;
-const ofWords = 0.8;
+/** A change with more names than this is damped in proportion. */
+const usualWords = 60;
+const ofPaths = 0.1;
+const ofWords = 0.9;
 const sharesMax = 5;
 
 /** The suspects that resemble a cause of the playbook, the likeliest first, at most three. */
@@ -62,7 +65,8 @@ function alike(cause: Trace, trace: Trace, rarity: Rarity): Alike {
   const all = sum(cause.words, rarity);
   const inWords = all === 0 ? 0 : sum(words, rarity) / all;
   const inPaths = cause.paths.length === 0 ? 0 : paths.length / cause.paths.length;
-  const likeness = all === 0 ? inPaths : ofPaths * inPaths + ofWords * inWords;
+  const usual = Math.min(1, usualWords / Math.max(1, trace.words.length));
+  const likeness = usual * (all === 0 ? inPaths : ofPaths * inPaths + ofWords * inWords);
   const told = words.toSorted((one, other) => rarity(other) - rarity(one));
   return { likeness, shares: [...paths, ...told].slice(0, sharesMax) };
 }
@@ -72,6 +76,7 @@ type Rarity = (word: string) => number;
 function rarityAmong(traces: readonly Trace[]): Rarity {
   const counts = new Map<string, number>();
   for (const { words } of traces) {
+    if (words.length > usualWords) continue;
     for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return (word) => tellingOf(word) / Math.max(1, counts.get(word) ?? 0);

@@ -8,6 +8,7 @@ import type {
   PlaybookStep,
   Recovery,
 } from "@lastgood/sdk";
+import { agentInbox } from "../config/inbox-names.ts";
 import { signatureOf } from "../incidents/incident.ts";
 import type { Step } from "../layers/layer.ts";
 import { name, plain } from "./plain.ts";
@@ -120,25 +121,25 @@ interface Acting {
 
 /** What a plan does, without the ids of the day: two plans of one shape do the same to the same things. */
 export function shapeOf(steps: readonly (Acting | Step)[]): readonly PlaybookStep[] {
-  return steps.slice(0, stepsMax).map(({ stage, layer, action }) => ({
-    stage: name(stage),
-    layer: name(layer),
-    do: name(String(action.do)),
-    target: thingOf(layer, action),
+  const acting = steps.map(
+    ({ stage, layer, action }): Acting => ({ stage, layer, action: { ...action } }),
+  );
+  const hands = acting.filter(({ layer }) => layer === "fleet").map(({ action }) => action.agent);
+  const inboxes = hands.map((agent) => agentInbox(String(agent)).consumer);
+  return acting.slice(0, stepsMax).map(({ stage, layer, action }) => ({
+    ...{ stage: name(stage), layer: name(layer), do: name(String(action.do)) },
+    target: inboxes.includes(String(action.consumer)) ? ownInbox : thingOf(layer, action),
   }));
 }
 
 /** Which agent made a change is of that day; which thing it was is not. */
-function thingOf(
-  layer: string,
-  action: Readonly<Record<string, unknown>> | Step["action"],
-): string {
-  for (const key of ["repository", "artifact", "service", "consumer"] as const) {
-    const value = (action as Readonly<Record<string, unknown>>)[key];
-    if (typeof value === "string") return `${name(layer)}:${name(value)}`;
-  }
-  return "";
+function thingOf(layer: string, action: Acting["action"]): string {
+  const { repository, artifact, service, consumer } = action;
+  const thing = [repository, artifact, service, consumer].find((each) => typeof each === "string");
+  return thing === undefined ? "" : `${name(layer)}:${name(String(thing))}`;
 }
+
+const ownInbox = "messages:inbox-of-the-hand";
 
 /** How the plan of today differs from the one that worked, one line each; empty where it does not. */
 export function differences(

@@ -12,7 +12,7 @@ const namedMax = 4;
 
 export function descriptionOf({ service, signatures }: Pick<Playbook, "service" | "signatures">) {
   // A segment's name comes with samples, from whoever sends them.
-  const rules = [...new Set(signatures.map((each) => each.split("/").slice(0, 2).join("/")))];
+  const rules = [...new Set(signatures.map(ruleOf))];
   const named = rules.slice(0, namedMax).map((each) => name(each));
   const more = rules.length > namedMax ? ", …" : "";
   const text =
@@ -20,6 +20,12 @@ export function descriptionOf({ service, signatures }: Pick<Playbook, "service" 
     `was proven, and the plan that worked. Use it when ${name(service)} fails this way, and before you ` +
     "change what failed it.";
   return text.slice(0, descriptionMax);
+}
+
+/** `content-api.health`, or `content-api/latency` where the rule does not name its service. */
+function ruleOf(signature: string): string {
+  const [service = "", rule = ""] = signature.split("/");
+  return rule.startsWith(`${service}.`) ? rule : `${service}/${rule}`;
 }
 
 export function skillText(playbook: Playbook): string {

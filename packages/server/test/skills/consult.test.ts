@@ -10,6 +10,7 @@ import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
 import { type Room, regression, startRoom, twoServices } from "../incidents/room.ts";
 import { startDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import { checkOf, recoveryOf } from "./records.ts";
 
 const rule = "content-api.latency";
@@ -59,11 +60,15 @@ async function deployDamage({ diffs, bad }: Setting, room: Room, guilty: number,
   return { culprit, pushed };
 }
 
-/** Opens an incident, and follows it until it is decided. */
-async function decided(room: Room): Promise<Incident> {
+/** Opens an incident, and follows it until it is decided and `event` was told of its playbook. */
+async function decided(room: Room, event?: string): Promise<Incident> {
   room.outside.runs.length = 0;
   room.say(regression({ rule, onset: new Date() }));
-  return await room.only("decided", "frozen");
+  const { id } = await room.only("decided", "frozen");
+  return await until(`${event} to be told`, async () => {
+    const incident = await room.incidents.show(id as IncidentId);
+    return event === undefined || told(incident).includes(event) ? incident : null;
+  });
 }
 
 async function putRight(room: Room, { id, recovery }: Incident): Promise<Incident> {
@@ -93,7 +98,7 @@ test("what fails the same way is looked into where the playbook leads, and is pr
 
   const wording = "-drop this one: revisions_by_article\n+create index others";
   const { culprit, pushed } = await deployDamage(setting, room, 6, wording);
-  const second = await decided(room);
+  const second = await decided(room, "playbook.confirmed");
   assert.deepEqual(second.decision?.changes, [culprit.change]);
   assert.deepEqual(told(second), ["playbook.proposed", "playbook.confirmed"]);
   const runs = room.outside.runs;
@@ -123,7 +128,7 @@ test("a playbook that was sure of its lead and wrong is marked, and is not consu
 
   const { culprit, pushed } = await deployDamage(setting, room, 6, "+something else entirely");
   setting.diffs.set(pushed[2]?.commit ?? "", damage);
-  const second = await decided(room);
+  const second = await decided(room, "playbook.mistaken");
   assert.deepEqual(second.decision?.changes, [culprit.change], "evidence decides");
   assert.deepEqual(told(second), ["playbook.proposed", "playbook.mistaken"]);
   const failed = await requireSkill(store.db, skill);
@@ -145,7 +150,7 @@ test("a playbook whose recovery fails, or is taken back by a person, is marked",
   const first = await putRight(room, await decided(room));
 
   await deployDamage(setting, room, 5, damage);
-  const second = await decided(room);
+  const second = await decided(room, "playbook.confirmed");
   await skills.recoveryMoved({
     ...{ recovery: second.recovery as never, incident: second.id as IncidentId },
     ...{ kind: "failed", at: new Date(), says: "the service does not answer" },

@@ -185,6 +185,10 @@ const suspects: Readonly<Record<string, Trace>> = {
     '+const unused = ["revisions_by_article"];\n+for (const name of unused) await database`drop index if exists`;',
   ),
   readme: suspect(["README.md"], "+Start the service, then run the check with the same PORT."),
+  everything: suspect(
+    ["schema.sql", "src/schema.js", "README.md"],
+    `${dropped.replaceAll(/^-/gm, "+")}\n+${Array.from({ length: 500 }, (_, n) => `name_${n.toString(36).replaceAll(/\d/g, "z")}`).join(" ")}`,
+  ),
   "same file": suspect(
     ["schema.sql"],
     "+create table if not exists tags (\n+  article_id bigint not null references articles (id),\n+  tag text not null\n+);",
@@ -201,7 +205,7 @@ function ledAmong(...names: readonly string[]): readonly string[] {
 }
 
 test("a suspect that does the same in another file or in other words is led to before its innocent neighbours", () => {
-  const innocents = ["readme", "same file", "other repository", "document"];
+  const innocents = ["readme", "everything", "same file", "other repository", "document"];
   assert.equal(ledAmong("other wording", ...innocents)[0], "other wording");
   assert.equal(ledAmong(...innocents, "other file")[0], "other file");
   assert.deepEqual(ledAmong("readme", "other repository", "document"), []);

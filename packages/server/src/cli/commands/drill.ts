@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { DrillEvent, DrillReport } from "../../drills/drill.ts";
+import type { Drill, DrillEvent, DrillReport } from "../../drills/drill.ts";
 import { drills, requireDrill, requireVariant } from "../../drills/drills.ts";
 import { Fault } from "../../fault.ts";
 import { type ConnectionOptions, connect } from "../connect.ts";
@@ -13,6 +13,7 @@ interface RunOptions extends ConnectionOptions {
   readonly keep?: string;
   readonly databaseUrl?: string;
   readonly natsUrl?: string;
+  readonly again?: boolean;
 }
 
 const drillMsMax = 300_000;
@@ -50,6 +51,7 @@ export function drillCommands(program: Command): void {
     .option("--keep <folder>", "leave the world there for you to look at")
     .option("--database-url <url>", "a PostgreSQL >= 15 instead of the embedded one")
     .option("--nats-url <url>", "a NATS server with JetStream instead of the embedded log")
+    .option("--again", "when all is well, the same damage again from another commit (september)")
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<RunOptions>();
       const terminal = createTerminal(options.json === true);
@@ -66,6 +68,7 @@ export function drillCommands(program: Command): void {
         keep: options.keep ?? null,
         databaseUrl: options.databaseUrl ?? null,
         natsUrl: options.natsUrl ?? null,
+        again: requireRepeat(chosen, options.again === true),
         program: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
         told: (event) => tell(terminal, event),
         signal: untilInterrupted(),
@@ -75,6 +78,13 @@ export function drillCommands(program: Command): void {
       await remember(options, report);
       if (!report.ok) process.exitCode = 1;
     });
+}
+
+function requireRepeat(drill: Drill, again: boolean): boolean {
+  if (!again || drill.canRepeat === true) return again;
+  throw new Fault("bad_input", `${drill.name} is not played again: only september is.`, {
+    context: { path: "--again" },
+  });
 }
 
 /** Whoever interrupts a drill gets a clean machine back: the world is taken down before it ends. */

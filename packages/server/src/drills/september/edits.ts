@@ -163,7 +163,7 @@ export async function feed() {
   };
 }
 
-function replaced(files: Files, path: string, find: RegExp, put: string): string {
+export function replaced(files: Files, path: string, find: RegExp, put: string): string {
   const text = files[path];
   if (text === undefined || !find.test(text)) throw new Error(`${path} has no ${find}`);
   return text.replace(find, () => put);

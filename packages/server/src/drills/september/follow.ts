@@ -9,15 +9,16 @@ export interface Followed {
   readonly ending: Ending;
 }
 
-/** Follows the incident to its end, telling what happens in it as it happens. */
+/** Follows the first incident (`after` another) to its end, telling what happens in it as it happens. */
 export async function followIncident(
   client: Client,
   told: (actor: string, event: string, at?: string) => void,
   patience: Patience,
+  after: Incident | null = null,
 ): Promise<Followed> {
   const seen = new Set<string>();
   const look = async (): Promise<Followed | null> => {
-    const incident = await firstIncident(client);
+    const incident = await firstIncident(client, after);
     if (incident === null) return null;
     for (const { at, actor, event, text } of incident.timeline) {
       if (seen.has(`${at}${event}${text}`)) continue;
@@ -35,13 +36,16 @@ export async function followIncident(
     if (!(error instanceof Fault) || error.code !== "timed_out") throw error;
     patience.signal.throwIfAborted();
     told("drill", String(error));
-    return { incident: await firstIncident(client), ending: "unfinished" };
+    return { incident: await firstIncident(client, after), ending: "unfinished" };
   }
 }
 
-async function firstIncident(client: Client): Promise<Incident | null> {
+/** The first one there was, or the first after that one. */
+async function firstIncident(client: Client, after: Incident | null): Promise<Incident | null> {
   const { incidents } = await client.incidents({ state: "all" });
-  const first = incidents.at(-1);
+  const first = incidents.findLast(
+    ({ id, openedAt }) => after === null || (id !== after.id && openedAt > after.openedAt),
+  );
   return first === undefined ? null : await client.incident(first.id);
 }
 

@@ -83,11 +83,11 @@ export async function visitsBetween(
 }
 
 export interface Commits {
-  readonly guilty: string;
+  readonly guilty: readonly string[];
   readonly innocent: readonly string[];
 }
 
-/** Reads the branch: the guilty commit is undone by exactly one revert, every innocent one still stands. */
+/** Reads the branch: each guilty commit is undone by exactly one revert, every innocent one still stands. */
 export async function readBranch(
   { remote, branch }: SeptemberWorld,
   { guilty, innocent }: Commits,
@@ -98,20 +98,26 @@ export async function readBranch(
   const subjects = log.split("\n").map((line) => line.split("\t")[1] ?? "");
   const ids = log.split("\n").map((line) => line.split("\t")[0] ?? "");
   const reverts = subjects.filter((subject) => subject.startsWith("Revert"));
-  const guiltySubject = await read("show", "--no-patch", "--format=%s", guilty);
+  const wrong = await Promise.all(
+    guilty.map((commit) => read("show", "--no-patch", "--format=%s", commit)),
+  );
+  const undone = wrong.every((subject) => reverts.some((revert) => revert.includes(subject)));
   const kept = await Promise.all(innocent.map((commit) => stillStands(read, commit, branch)));
   const schema = await read("show", `${branch}:schema.sql`);
   return {
     tip,
     proofs: [
       {
-        what: "exactly one revert, of the guilty commit",
-        holds: reverts.length === 1 && (reverts[0]?.includes(guiltySubject) ?? false),
+        what:
+          guilty.length === 1
+            ? "exactly one revert, of the guilty commit"
+            : "exactly one revert of each guilty commit, and no other",
+        holds: reverts.length === guilty.length && undone,
         seen: reverts.join("; ") || "no revert",
       },
       {
         what: "no commit is gone from the branch",
-        holds: [guilty, ...innocent].every((commit) => ids.includes(commit)),
+        holds: [...guilty, ...innocent].every((commit) => ids.includes(commit)),
         seen: `${ids.length} commits`,
       },
       {

@@ -1,5 +1,6 @@
 import { type Chance, chanceOf } from "../random.ts";
 import { type Edit, featureEdit, flakyEdit, guiltyEdit, innocentEdits } from "./edits.ts";
+import { guiltyAgainEdit, innocentAgainEdits } from "./edits-again.ts";
 
 export const variants = ["plain", "same-file", "flaky-test"] as const;
 export type Variant = (typeof variants)[number];
@@ -21,11 +22,15 @@ export interface Story {
   readonly bundled: boolean;
   readonly acts: readonly Act[];
   /** What the scheduler asks of the marketing agent once the damage is done. */
-  readonly posts: readonly {
-    readonly slug: string;
-    readonly title: string;
-    readonly words: number;
-  }[];
+  readonly posts: readonly Post[];
+  /** What `--again` goes on with when all is well again. */
+  readonly again: { readonly acts: readonly Act[]; readonly posts: readonly Post[] };
+}
+
+export interface Post {
+  readonly slug: string;
+  readonly title: string;
+  readonly words: number;
 }
 
 /** Three or four innocents by two others, the guilty commit, and the backend agent's innocent feature. */
@@ -38,11 +43,33 @@ export function tellStory(seed: number, forced: Variant | null): Story {
     variant: forced ?? variant,
     bundled,
     acts: actsOf(chance, seed, forced ?? variant),
-    posts: Array.from({ length: 4 }, (_, index) => ({
-      slug: `launch-${seed}-${index + 1}`,
-      title: `${chance.pick(["What we shipped", "A note on", "Behind"])} ${chance.pick(["search", "the feed", "drafts"])}`,
-      words: chance.integer(300, 1_400),
-    })),
+    posts: postsOf(chance, `launch-${seed}`),
+    again: tellAgain(seed),
+  };
+}
+
+function postsOf(chance: Chance, name: string): readonly Post[] {
+  return Array.from({ length: 4 }, (_, index) => ({
+    slug: `${name}-${index + 1}`,
+    title: `${chance.pick(["What we shipped", "A note on", "Behind"])} ${chance.pick(["search", "the feed", "drafts"])}`,
+    words: chance.integer(300, 1_400),
+  }));
+}
+
+/** Told from a chance of its own: the story before it is the same with and without it. */
+function tellAgain(seed: number): Story["again"] {
+  const chance = chanceOf(seed + 1_000_003);
+  const agent = chance.pick(["search", "editorial"] as const);
+  const others = (["backend", "search", "editorial"] as const).filter((each) => each !== agent);
+  const innocents = innocentAgainEdits.map(
+    (edit, index): Act => ({ agent: others[index % 2] ?? "backend", edit, guilty: false }),
+  );
+  const guilty: Act = { agent, edit: guiltyAgainEdit(chance), guilty: true };
+  const before = chance.integer(1, innocents.length - 1);
+  const told = chance.shuffle(innocents);
+  return {
+    acts: [...told.slice(0, before), guilty, ...told.slice(before)],
+    posts: postsOf(chance, `again-${seed}`),
   };
 }
 

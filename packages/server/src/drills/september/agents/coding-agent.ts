@@ -24,9 +24,10 @@ const { briefing, client, journal } = startAgent();
 const { name, folder, seed, variant } = briefing;
 const tree = join(folder, "work", name);
 const story = tellStory(seed, variant);
+const acts = [...story.acts, ...story.again.acts];
 
 async function push({ act, branch, live }: PushOrder): Promise<Pushed> {
-  const edit = story.acts[act]?.edit;
+  const edit = acts[act]?.edit;
   if (edit === undefined) throw new Error(`the story has no act ${act}`);
   await git(tree, name, "pull", "--quiet", "--rebase", "origin", branch);
   await writeFiles(tree, edit.apply(await readFiles(tree)));
