@@ -10,14 +10,14 @@ import type { App } from "../http/app.ts";
 import { version } from "../releases/release-schemas.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import type { Gate } from "./create-gate.ts";
+import type { GateDesk } from "./gate-desk.ts";
 import { listRuns, requireRun } from "./gate-store.ts";
 
 export interface GateRoutesDeps {
   readonly db: Db;
   readonly world: World;
   readonly configuration: Configuration;
-  readonly gate: Pick<Gate, "start">;
+  readonly desk: GateDesk;
 }
 
 const tags = ["gate"];
@@ -90,7 +90,7 @@ const runSchema: z.ZodType<GateRun> = z.object({
 const waitMsMax = 20_000;
 const lookEveryMs = 100;
 
-export function gateRoutes(app: App, { db, world, configuration, gate }: GateRoutesDeps): void {
+export function gateRoutes(app: App, { db, world, configuration, desk }: GateRoutesDeps): void {
   app.post(
     "/v1/artifacts/:artifact/releases/:version/gate",
     {
@@ -107,7 +107,7 @@ export function gateRoutes(app: App, { db, world, configuration, gate }: GateRou
       },
     },
     async ({ actor, body, params }) =>
-      await gate.start({
+      await desk.start({
         ...params,
         environment: body.environment ?? configuration.current().releases.environment,
         only: body.only ?? null,
