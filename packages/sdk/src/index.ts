@@ -42,3 +42,4 @@ export {
   type SessionOptions,
 } from "./session.ts";
 export { splitRelease, whyNoVersion } from "./version.ts";
+export { type Work, WorkCancelled, type WorkOptions } from "./work.ts";

@@ -7,6 +7,8 @@
  *
  * A resolve reads memory, and nothing else.
  */
+import type { JsonValue } from "./api/state.ts";
+import { createBacklog } from "./backlog.ts";
 import { environment as variable } from "./environment.ts";
 import { Fault } from "./fault.ts";
 import { createFollowing } from "./following.ts";
@@ -14,6 +16,7 @@ import { type Held, nothingHeld, type Resolved, resolveIn } from "./held-pins.ts
 import type { Client } from "./operations.ts";
 import { createReleaseCache, type ReleaseCache } from "./release-cache.ts";
 import { loadHeld, type SnapshotStorage, saveHeld } from "./snapshot-storage.ts";
+import { doWork, type Work, type WorkOptions } from "./work.ts";
 
 export type { Resolved } from "./held-pins.ts";
 export type { SnapshotStorage } from "./snapshot-storage.ts";
@@ -48,6 +51,15 @@ export interface Releases extends AsyncDisposable {
   cacheFor<T>(artifact: string): ReleaseCache<T>;
   /** Called after a change is in force, with the artifacts whose pins moved. Returns how to end it. */
   onChange(listener: (artifacts: readonly string[]) => void): () => void;
+  /**
+   * Does work under the release that its key gets, and tells the server how it went. What was finished under the
+   * key before is not done again: its output is returned. `target_busy` while somebody else is at it.
+   */
+  run<T extends JsonValue>(
+    artifact: string,
+    work: WorkOptions,
+    act: (work: Work) => Promise<T> | T,
+  ): Promise<T>;
   /** A client whose writes are `fenced` once the pin that was resolved by has moved. */
   clientFor(resolved: Resolved, session?: string): Client;
   /** Follows no more, and says so to the server. Safe to repeat. */
@@ -84,10 +96,23 @@ export async function followReleases(
   else await following.beginSoon();
   following.follow();
 
+  const backlog = createBacklog(onTrouble);
   let closing: Promise<void> | null = null;
   function close(): Promise<void> {
-    closing ??= following.end().then(() => saving);
+    closing ??= tellRest()
+      .then(() => following.end())
+      .then(() => saving);
     return closing;
+  }
+  /** What still cannot be told is told as trouble: closing waits for nobody. */
+  async function tellRest(): Promise<void> {
+    if (backlog.isEmpty()) return;
+    try {
+      await backlog.tell();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      onTrouble(error);
+    }
   }
 
   return {
@@ -108,6 +133,11 @@ export async function followReleases(
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    run(artifact, work, act) {
+      const working = { client, environment, backlog };
+      const resolve = (name: string, key: string) => resolveIn(following.held(), name, key);
+      return doWork({ ...working, resolve }, artifact, work, act);
     },
     clientFor: ({ artifact, epoch }, session) =>
       clientWith(`${environment}/${artifact}=${epoch}`, session),

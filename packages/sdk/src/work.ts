@@ -1,0 +1,139 @@
+/**
+ * Work done under a release, told to the server: begun by its key, gone on with when the pin moves, ended.
+ *
+ *   W1. What is finished under a key is not done again: its output stands in.
+ *   W2. A step asks under which release it goes on. Who is told to stop begins again under the new one.
+ *   W3. A server that is away holds up no work: what it missed is told in order when it is back.
+ */
+import type { Execution } from "./api/executions.ts";
+import type { JsonValue } from "./api/state.ts";
+import type { Backlog } from "./backlog.ts";
+import { Fault, faults } from "./fault.ts";
+import type { Resolved } from "./held-pins.ts";
+import type { Client } from "./operations.ts";
+
+export interface WorkOptions {
+  /** Names the work, such as the ticket's id. */
+  readonly key: string;
+  /** What the release is chosen by, where the pin is split. Default: the key. */
+  readonly target?: string | undefined;
+  readonly session?: string | undefined;
+  readonly dimensions?: Readonly<Record<string, string>> | undefined;
+  /** What it takes to do it again, and to make a check of it. At most 64 kB of JSON. */
+  readonly input?: JsonValue | undefined;
+  readonly expireMs?: number | undefined;
+}
+
+export interface Work {
+  /** The release that it runs under now. */
+  readonly release: Resolved;
+  readonly execution: string;
+  /** Before the next step: the release to go on under. Throws `WorkCancelled`, which is not to be caught. */
+  step(): Promise<Resolved>;
+}
+
+/** The pin moved, and the work begins again under the new one: let it pass through. */
+export class WorkCancelled extends Error {
+  override readonly name = "WorkCancelled";
+}
+
+export interface WorkDeps {
+  readonly client: Client;
+  readonly environment: string;
+  readonly backlog: Backlog;
+  resolve(artifact: string, key: string): Resolved;
+}
+
+const triesMax = 20;
+
+export async function doWork<T extends JsonValue>(
+  deps: WorkDeps,
+  artifact: string,
+  options: WorkOptions,
+  act: (work: Work) => Promise<T> | T,
+): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    const work = await beginWork(deps, artifact, options);
+    if (work.done !== null) return (await deps.client.execution(work.done.id)).output as T;
+    try {
+      const output = await act(work);
+      await work.end({ state: "finished", output });
+      return output;
+    } catch (error) {
+      if (error instanceof WorkCancelled && tries < triesMax) continue;
+      await work.end({ state: "failed", error: String(error).slice(0, 2_000) });
+      throw error;
+    }
+  }
+}
+
+type End = { state: "finished"; output: JsonValue } | { state: "failed"; error: string };
+
+interface BegunWork extends Work {
+  /** The execution that finished this very work before. */
+  readonly done: Execution | null;
+  end(end: End): Promise<void>;
+}
+
+async function beginWork(
+  { client, environment, backlog, resolve }: WorkDeps,
+  artifact: string,
+  { key, target = key, ...rest }: WorkOptions,
+): Promise<BegunWork> {
+  let id = `exe_${crypto.randomUUID().replaceAll("-", "")}`;
+  let release = resolve(artifact, target);
+  const { version, epoch } = release;
+  const wanted = { ...rest, artifact, key, target, environment, id, door: "sdk" } as const;
+  const begunAt = new Date().toISOString();
+  const begun = await unlessAway(() => client.beginExecution(wanted));
+  let isTold = begun !== null;
+  if (begun !== null) await goOnUnder(begun.execution);
+
+  /** Our pins may be behind the server's, or ahead of what was begun. */
+  async function goOnUnder(execution: Execution): Promise<void> {
+    id = execution.id;
+    if (execution.version === release.version) return;
+    release = resolve(artifact, target);
+    if (execution.version === release.version) return;
+    const { digest, reference, content } = await client.release(artifact, execution.version);
+    const found = { version: execution.version, epoch: execution.epoch, digest, reference };
+    release = { ...release, ...found, content };
+  }
+
+  return {
+    done: begun?.go === "done" ? begun.execution : null,
+    get release() {
+      return release;
+    },
+    get execution() {
+      return id;
+    },
+    async step() {
+      const told = isTold ? await unlessAway(() => client.stepExecution(id)) : null;
+      if (told === null) return release;
+      if (told.go === "cancelled") throw new WorkCancelled(told.execution.error ?? "its pin moved");
+      await goOnUnder(told.execution);
+      return release;
+    },
+    async end(end) {
+      const at = new Date().toISOString();
+      await backlog.keep(`the end of ${key}`, async () => {
+        if (!isTold) await client.beginExecution({ ...wanted, late: { version, epoch, begunAt } });
+        isTold = true;
+        await client.endExecution(id, { ...end, at });
+      });
+    },
+  };
+}
+
+/** Null where nobody is there, or where waiting may help. */
+async function unlessAway<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    // Somebody else does this very work: that is no reason to do it as well.
+    const isAway = error instanceof Fault && faults[error.code].retry === "later";
+    if (isAway && error.code !== "target_busy") return null;
+    throw error;
+  }
+}
