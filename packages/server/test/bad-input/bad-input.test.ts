@@ -11,6 +11,7 @@ import { briefRows } from "./brief-rows.ts";
 import { ask, type Outcome, type } from "./calls.ts";
 import { commandRows } from "./command-rows.ts";
 import { type Digests, moved } from "./digest.ts";
+import { executionRows } from "./execution-rows.ts";
 import { formRows } from "./form-rows.ts";
 import { nameRows } from "./name-rows.ts";
 import { releaseRows } from "./release-rows.ts";
@@ -38,6 +39,7 @@ test("bad input is refused with its code and what to do, and moves nothing", asy
     ...workRows,
     ...briefRows,
     ...releaseRows,
+    ...executionRows,
   ];
   for (const row of rows) {
     await t.test(row.name, async () => {

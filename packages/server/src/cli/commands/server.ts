@@ -62,7 +62,8 @@ async function run(options: StartFlags, terminal: Terminal): Promise<void> {
     if (options.logFile !== undefined) output.reopen();
     void reload();
   });
-  terminal.result({ url: lastgood.url, tokenFile: lastgood.tokenFile });
+  const { url, gatewayUrl, tokenFile } = lastgood;
+  terminal.result({ url, gatewayUrl, tokenFile });
   greet(terminal, lastgood, home);
   await asked;
   await terminal.progress("Lastgood stops", withinStop(stop()));
@@ -70,12 +71,14 @@ async function run(options: StartFlags, terminal: Terminal): Promise<void> {
 }
 
 /** The address, the token's file, and what to try: in a form that can be pasted. */
-function greet(terminal: Terminal, { url, tokenFile }: Lastgood, home: string): void {
+function greet(terminal: Terminal, lastgood: Lastgood, home: string): void {
+  const { url, gatewayUrl, tokenFile } = lastgood;
   const elsewhere = [
     ...(url === `http://127.0.0.1:${defaultPort}` ? [] : [`LASTGOOD_URL=${url}`]),
     ...(home === defaultHome() ? [] : [`LASTGOOD_HOME=${home}`]),
   ];
   terminal.line(`Lastgood is at ${terminal.ink("bold", url)}`);
+  if (gatewayUrl !== null) terminal.line(`Models are asked through ${gatewayUrl} (gateway.port)`);
   terminal.line(
     tokenFile === null
       ? "The database has its own admins: set LASTGOOD_TOKEN to a token of theirs."
