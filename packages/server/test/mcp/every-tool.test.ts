@@ -186,6 +186,8 @@ async function documents({ ok, fails }: Call, server: TestServer, agent: string)
 
   assert.deepEqual(await ok("incidents"), { incidents: [], more: false });
   assert.equal((await fails("suspects", { incident: "inc_none" })).code, "not_found");
+  assert.deepEqual(await ok("skills", { service: agent }), { skills: [], more: false });
+  assert.equal((await fails("skill_read", { name: "lastgood-none" })).code, "not_found");
   const { reporters } = await ok("report", { service: agent, text: "it is slow" });
   assert.equal(reporters, 1);
 }
