@@ -244,9 +244,9 @@ interface Reached {
   readonly releases: Releases;
   readonly rollouts: Rollouts;
   readonly executions: Executions;
+  readonly gateway: OwnGateway;
   readonly checks: Checks;
   readonly gate: OwnGate;
-  readonly gateway: OwnGateway;
   readonly code: Code;
   readonly state: State;
   readonly reads: SessionReads;
@@ -262,9 +262,18 @@ function putPartInto({ documents }: State): PutPart {
   };
 }
 
+/** How the judge of releases has requests copied that it has no control for. */
+const copying = { percent: 50, forMs: 600_000, by: "signals" } as const;
+
 /** What is watched, and what can be put back. */
 async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promise<Reached> {
-  const signals = await createSignals(ground);
+  const signals = await createSignals({
+    ...ground,
+    controls: {
+      begin: async (asked) => void (await gateway.mirrors.start({ ...copying, ...asked })),
+      end: async (where, artifact) => void (await gateway.mirrors.end(where, artifact)),
+    },
+  });
   closing.add(() => signals.stop());
   const reads = createSessionReads(ground);
   closing.add(() => reads.stop());
@@ -286,7 +295,7 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   closing.add(() => gate.stop());
   const rollouts = createRollouts({
     ...{ ...ground, ...releases, environment: process.env },
-    judge: seams.judge ?? null,
+    judge: seams.judge ?? signals.releases,
     gate: seams.gate ?? gate,
   });
   closing.add(() => rollouts.stop());
@@ -327,8 +336,8 @@ async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promis
   closing.add(() => deploying.stop());
   return {
     ...{ signals, messages, tasks, effects, releases, executions, code, state, reads },
-    ...{ checks, gate },
     gateway,
+    ...{ checks, gate },
     ...{ rollouts, runtime, sandboxes },
   };
 }

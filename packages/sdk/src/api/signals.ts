@@ -18,6 +18,10 @@ export interface Sample {
   readonly dimensions?: Readonly<Record<string, string>>;
   /** A failure that is not averaged: an exited process, or a policy violation. */
   readonly hard?: "exit" | "violation";
+  /** The release that served, as `artifact:version`: it is judged by the rollout of the artifact. */
+  readonly release?: string;
+  /** Where the release serves. Default: the environment that the server's configuration names. */
+  readonly environment?: string;
 }
 
 export interface SamplesTaken {
@@ -26,6 +30,10 @@ export interface SamplesTaken {
   readonly unjudged: number;
   /** Too old to be judged in the order of time: kept for the record only. */
   readonly late: number;
+  /** Of a release that was never published, or an environment that nothing was pinned in: not judged. */
+  readonly unknownRelease: number;
+  /** Those labels, at most 20, as `artifact:version in environment`. */
+  readonly unknownReleases: readonly string[];
 }
 
 export type RuleVerdictKind = "hold" | "regression" | "drift" | "insufficient";
@@ -78,6 +86,10 @@ export interface SignalsStatus {
     readonly untracked: number;
     /** Records dropped because PostgreSQL was away for long. */
     readonly dropped: number;
+    /** Samples of releases that nobody knows: kept for the record, not judged. */
+    readonly unknownRelease: number;
+    /** Samples from the future, or of no finite number, that came by way of other rooms. */
+    readonly unfit: number;
     /** Probe turns that were skipped because the one before was still under way. */
     readonly probesSkipped: number;
   };
@@ -105,6 +117,82 @@ export interface RuleDetails {
     readonly dimension: string | null;
     readonly verdict: RuleVerdictKind;
     readonly says: string;
+  }[];
+}
+
+export type ReleaseVerdictKind = "hold" | "regression" | "drift" | "insufficient" | "well";
+
+/** One signal of a candidate, or of one segment, and every figure that it is judged by. */
+export interface JudgedLine {
+  readonly signal: string;
+  readonly dimension: string | null;
+  readonly verdict: ReleaseVerdictKind;
+  readonly method: "paired" | "floor" | "late-onset";
+  readonly evidence: number;
+  /** What the evidence must reach for this candidate alone; alpha is shared by all its lines. */
+  readonly threshold: number;
+  readonly level: number;
+  readonly against: number;
+  readonly samples: number;
+  readonly controlSamples: number;
+  readonly pairs: number;
+  /** m; null while it is not known. */
+  readonly floor: number | null;
+  /** Where m comes from, in words. */
+  readonly floorFrom: string;
+}
+
+/** A candidate that is watched. */
+export interface Judgement {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly candidate: string;
+  readonly control: string | null;
+  /** The release before, which is asked copies of requests where nothing serves beside the candidate. */
+  readonly prior: string | null;
+  readonly since: string;
+  readonly verdict: ReleaseVerdictKind;
+  readonly says: string;
+  readonly onset: string | null;
+  readonly controlIsWell: boolean | null;
+  readonly needsControl: boolean;
+  readonly failing: readonly string[];
+  readonly lines: readonly JudgedLine[];
+  /** Samples of it that could not be scored: no `ok`, and no value in [0,1] or none that `good` judges. */
+  readonly unscored: number;
+  readonly late: number;
+}
+
+export interface JudgementDetails {
+  /** Null: nothing of the artifact is watched there now. */
+  readonly judgement: Judgement | null;
+  /** Floors that its releases were held to, newest first, at most 200. */
+  readonly floors: readonly {
+    readonly version: string;
+    readonly signal: string;
+    readonly dimension: string | null;
+    readonly m: number;
+    readonly from: string;
+    readonly at: string;
+  }[];
+  /** Changes of what was said, newest first, at most 100. */
+  readonly verdicts: readonly {
+    readonly version: string;
+    readonly at: string;
+    readonly verdict: ReleaseVerdictKind;
+    readonly says: string;
+  }[];
+  /** Of the candidate, or of the last one: oldest first, at most 1,000 a signal. */
+  readonly trajectory: readonly {
+    readonly at: string;
+    readonly signal: string;
+    readonly dimension: string | null;
+    readonly verdict: ReleaseVerdictKind;
+    readonly samples: number;
+    readonly evidence: number;
+    readonly threshold: number;
+    readonly floor: number | null;
+    readonly level: number | null;
   }[];
 }
 
@@ -140,6 +228,10 @@ export function signalsApi(call: Call) {
     /** The rule's floor is measured anew from the samples that come now. */
     remeasureRule: (name: string) =>
       call<RuleStatus>("POST", `/v1/signals/${segment(name)}/remeasure`, { body: {} }),
+    /** Every candidate that is watched, and what is said of it. */
+    judgements: () => call<{ readonly judgements: readonly Judgement[] }>("GET", "/v1/judgements"),
+    judgement: (environment: string, artifact: string) =>
+      call<JudgementDetails>("GET", `/v1/judgements/${segment(environment)}/${segment(artifact)}`),
     report: (report: NewReport) => call<ReportTaken>("POST", "/v1/reports", { body: report }),
     reports: (query: { readonly service?: string; readonly since?: string } = {}) =>
       call<{ readonly reports: readonly Report[] }>("GET", "/v1/reports", { query }),

@@ -52,6 +52,10 @@ export interface DetectorSettings {
   readonly fixWithinMs: number;
   /** One false alarm per this many days. */
   readonly falseAlarmDays: number;
+  /** The stakes of the bets; the eight of floor.ts where others are not named. */
+  readonly fractions?: readonly number[];
+  /** An alarm stays until the evidence is started anew: what it says of does not change (D4). */
+  readonly lasts?: boolean;
 }
 
 export interface Observation {
@@ -147,12 +151,12 @@ export function observe(
   }
   if (x < m && !countFailure(state.keys, key, given)) return kindOf(state, settings);
   state.samples += 1;
-  observeFloor(state.floor, m, x);
-  observeLateOnset(state.lateOnset, m, x, given);
+  observeFloor(state.floor, m, x, settings.fractions);
+  observeLateOnset(state.lateOnset, m, x, given, settings.fractions);
   observeSustain(state.sustain, x, at, settings.sustainMs);
   learn(state.baseline, x, at, logRun(state.lateOnset) < logSuspicious, settings.delta);
   if (state.alarm === null) raise(state, settings, { m, x, sharers });
-  else clear(state, settings, m);
+  else if (settings.lasts !== true) clear(state, settings, m);
   return kindOf(state, settings);
 }
 

@@ -28,7 +28,7 @@ export interface EvidenceWriter {
   sample(sample: Sample): void;
   bucket(bucket: ClosedBucket): void;
   verdict(verdict: Verdict): void;
-  point(point: Point): void;
+  point(point: Point<string>): void;
   /** Writes all of it, and these states; throws, with everything kept, when PostgreSQL is away. */
   flush(states: readonly SavedState[], at: Date): Promise<void>;
   /** Records dropped so far. */
@@ -40,7 +40,7 @@ interface Pending {
   sampleCount: number;
   buckets: ClosedBucket[];
   verdicts: Verdict[];
-  points: Point[];
+  points: Point<string>[];
 }
 
 export function createEvidenceWriter(db: Db): EvidenceWriter {

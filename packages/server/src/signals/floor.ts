@@ -9,7 +9,7 @@
  */
 
 /** The stakes, as fractions of the largest that can never lose everything on one observation. */
-export const betFractions = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9] as const;
+export const betFractions: readonly number[] = [0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.7, 0.9];
 
 /** A floor above this cannot be bet against in finitely many samples. */
 export const floorMax = 0.999;
@@ -29,9 +29,14 @@ export function newFloor(): FloorState {
 }
 
 /** Takes in one observation `x` in [0,1], held to the floor `m` <= .999. */
-export function observeFloor({ logK }: FloorState, m: number, x: number): void {
-  for (let j = 0; j < betFractions.length; j++) {
-    logK[j] = (logK[j] ?? 0) + Math.log1p(gain(betFractions[j] ?? 0, m, x));
+export function observeFloor(
+  { logK }: FloorState,
+  m: number,
+  x: number,
+  fractions: readonly number[] = betFractions,
+): void {
+  for (let j = 0; j < fractions.length; j++) {
+    logK[j] = (logK[j] ?? 0) + Math.log1p(gain(fractions[j] ?? 0, m, x));
   }
 }
 

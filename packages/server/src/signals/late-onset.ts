@@ -30,10 +30,16 @@ export function newLateOnset(): LateOnsetState {
 }
 
 /** Takes in one observation `x` in [0,1] made at `at`, held to the floor `m` <= .999. */
-export function observeLateOnset(state: LateOnsetState, m: number, x: number, at: number): void {
+export function observeLateOnset(
+  state: LateOnsetState,
+  m: number,
+  x: number,
+  at: number,
+  fractions: readonly number[] = betFractions,
+): void {
   const { logR, logC, since } = state;
-  for (let j = 0; j < betFractions.length; j++) {
-    const step = Math.log1p(gain(betFractions[j] ?? 0, m, x));
+  for (let j = 0; j < fractions.length; j++) {
+    const step = Math.log1p(gain(fractions[j] ?? 0, m, x));
     logR[j] = logOnePlusExp(logR[j] ?? logZero) + step;
     const before = logC[j] ?? 0;
     if (before <= 0) since[j] = at;

@@ -14,6 +14,7 @@ import type { World } from "../world.ts";
 import type { EvidenceWriter } from "./evidence-writer.ts";
 import { quantile, valuesBetween } from "./history.ts";
 import { spacingMs } from "./measured-rate.ts";
+import type { Took } from "./release-trial.ts";
 import { hardRuleFor, type Rule, rulesOf } from "./rule.ts";
 import {
   type DimensionJudgement,
@@ -43,6 +44,8 @@ export interface RuleEngineDeps {
   readonly writer: EvidenceWriter;
   readonly memory: SignalMemory;
   readonly desk: () => VerdictDesk;
+  /** Takes in what carries the label of a release. */
+  readonly releases?: { take(sample: Sample): Took };
 }
 
 export interface Counts {
@@ -62,7 +65,7 @@ const hardSilentAfterMs = 600_000;
 
 export type RuleEngine = ReturnType<typeof createRuleEngine>;
 
-export function createRuleEngine({ world, writer, memory, desk }: RuleEngineDeps) {
+export function createRuleEngine({ world, writer, memory, desk, releases }: RuleEngineDeps) {
   const watches = new Map<string, Watch>();
   let bySignal = new Map<string, Watch[]>();
   let saved = new Map<string, SavedState>();
@@ -118,12 +121,15 @@ export function createRuleEngine({ world, writer, memory, desk }: RuleEngineDeps
     return { unjudged, late: counts.late - late };
   }
 
-  /** False when no rule judges it. */
+  /** False when neither a rule nor the judge of releases judges it. */
   function judgeOne(sample: Sample): boolean {
     counts.samples += 1;
     const key = signalKey(sample);
     if (!memory.keep(sample)) counts.untracked += 1;
-    let isJudged = false;
+    const took =
+      releases === undefined || sample.release == null ? "unjudged" : releases.take(sample);
+    if (took === "late") counts.late += 1;
+    let isJudged = took !== "unjudged";
     for (const watch of watchesFor(key, sample)) {
       if (sample.at < watch.state.lastAt - lateAfterMs) {
         counts.late += 1;

@@ -8,6 +8,10 @@ export interface Sample {
   readonly key: string | null;
   readonly dimensions: Readonly<Record<string, string>> | null;
   readonly hard: "exit" | "violation" | null;
+  /** `artifact:version` of the release that served; absent: it is of no release. */
+  readonly release?: string | null;
+  /** Where the release serves. */
+  readonly environment?: string | null;
 }
 
 /** What a measured value must be to count as good. */

@@ -6,32 +6,8 @@ import { type Actor, nameOf } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
 import type { World } from "../world.ts";
 import type { Sample } from "./sample.ts";
-
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.-]{0,99}$/, "a name: letters, digits, `.`, `_` or `-`, at most 100");
-const valueMax = 1e15;
-export const samplesMax = 5_000;
-
-const sampleSchema = z
-  .strictObject({
-    service: name,
-    signal: name,
-    at: z.iso.datetime({ offset: true }).optional(),
-    ok: z.boolean().optional(),
-    value: z.number().min(-valueMax).max(valueMax).optional(),
-    key: z.string().min(1).max(200).optional(),
-    dimensions: z
-      .record(name, z.string().min(1).max(100))
-      .refine((given) => Object.keys(given).length <= 4, "at most 4 dimensions")
-      .optional(),
-    hard: z.enum(["exit", "violation"]).optional(),
-  })
-  .refine(
-    ({ ok, value, hard }) => ok !== undefined || value !== undefined || hard !== undefined,
-    "a sample needs `ok`, `value` or `hard`",
-  );
-const samplesSchema = z.strictObject({ samples: z.array(sampleSchema).min(1).max(samplesMax) });
+import type { Taken } from "./sample-intake.ts";
+import { name, samplesSchema, toSample } from "./sample-schema.ts";
 
 const verdictKind = z.enum(["hold", "regression", "drift", "insufficient"]);
 const figure = z.number().nullable();
@@ -74,6 +50,8 @@ const statusSchema: z.ZodType<SignalsStatus> = z.object({
     late: z.number(),
     untracked: z.number(),
     dropped: z.number(),
+    unknownRelease: z.number(),
+    unfit: z.number(),
     probesSkipped: z.number(),
   }),
 });
@@ -104,6 +82,8 @@ const takenSchema: z.ZodType<SamplesTaken> = z.object({
   accepted: z.number(),
   unjudged: z.number(),
   late: z.number(),
+  unknownRelease: z.number(),
+  unknownReleases: z.array(z.string()),
 });
 const reportSchema: z.ZodType<Report> = z.object({
   id: z.string(),
@@ -115,7 +95,9 @@ const reportSchema: z.ZodType<Report> = z.object({
 
 export interface SignalsRoutesDeps {
   readonly world: World;
-  ingest(samples: readonly Sample[]): { readonly unjudged: number; readonly late: number };
+  ingest(samples: readonly Sample[]): Taken;
+  /** The labels of releases that nobody knows. */
+  unknownAmong(samples: readonly Sample[]): Promise<readonly string[]>;
   /** The signals that Lastgood measures itself: nobody else may speak for them. */
   isProbed(service: string, signal: string): boolean;
   status(service: string | null): SignalsStatus;
@@ -151,7 +133,11 @@ export function signalsRoutes(app: App, deps: SignalsRoutesDeps): void {
       for (const [index, { service, signal }] of samples.entries()) {
         if (deps.isProbed(service, signal)) throw probed(service, signal, index);
       }
-      return { accepted: samples.length, ...deps.ingest(samples) };
+      const unknown = await deps.unknownAmong(samples);
+      return {
+        ...{ accepted: samples.length, ...deps.ingest(samples) },
+        unknownReleases: unknown.slice(0, labelsShown),
+      };
     },
   );
 
@@ -240,28 +226,7 @@ export function signalsRoutes(app: App, deps: SignalsRoutesDeps): void {
   );
 }
 
-const futureMsMax = 60_000;
-
-function toSample(given: z.infer<typeof sampleSchema>, index: number, now: number): Sample {
-  const at = given.at === undefined ? now : Date.parse(given.at);
-  if (at > now + futureMsMax) {
-    throw new Fault(
-      "bad_input",
-      `Sample ${index} is from ${given.at}, more than a minute in the future: check the sender's clock.`,
-      { context: { path: `body/samples/${index}/at` } },
-    );
-  }
-  return {
-    service: given.service,
-    signal: given.signal,
-    at,
-    ok: given.ok ?? null,
-    value: given.value ?? null,
-    key: given.key ?? null,
-    dimensions: given.dimensions ?? null,
-    hard: given.hard ?? null,
-  };
-}
+const labelsShown = 20;
 
 function probed(service: string, signal: string, index: number): Fault {
   return new Fault(

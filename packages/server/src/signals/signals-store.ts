@@ -17,11 +17,11 @@ export interface ClosedBucket extends Bucket {
 }
 
 /** The state of a rule's detector at one sample. */
-export interface Point {
+export interface Point<Kind extends string = VerdictKind> {
   readonly rule: string;
   readonly dimension: string | null;
   readonly at: Date;
-  readonly kind: VerdictKind;
+  readonly kind: Kind;
   readonly samples: number;
   readonly evidence: number;
   readonly threshold: number;
@@ -53,9 +53,10 @@ export async function insertChunks(db: Tx, chunks: readonly SampleChunk[]): Prom
   });
 }
 
-/** A sample as an array: [at, ok, value, key, dimensions, hard]. */
-function packed({ at, ok, value, key, dimensions, hard }: Sample): unknown[] {
-  return [at, ok, value, key, dimensions, hard];
+/** A sample as an array: [at, ok, value, key, dimensions, hard], and of a release [release, environment]. */
+function packed({ at, ok, value, key, dimensions, hard, release, environment }: Sample): unknown[] {
+  const common = [at, ok, value, key, dimensions, hard];
+  return release == null ? common : [...common, release, environment ?? null];
 }
 
 type Packed = [
@@ -65,6 +66,8 @@ type Packed = [
   string | null,
   Record<string, string> | null,
   Sample["hard"],
+  release?: string | null,
+  environment?: string | null,
 ];
 
 export async function insertBuckets(db: Tx, buckets: readonly ClosedBucket[]): Promise<void> {
@@ -96,7 +99,7 @@ export async function insertVerdicts(db: Tx, verdicts: readonly Verdict[]): Prom
   });
 }
 
-export async function insertPoints(db: Tx, points: readonly Point[]): Promise<void> {
+export async function insertPoints(db: Tx, points: readonly Point<string>[]): Promise<void> {
   await inParts(points, async (part) => {
     await db`insert into rule_trajectories ${db(part.map((point) => ({ ...point })))}`;
   });
@@ -162,6 +165,13 @@ export async function trimSignals(db: Query, now: Date): Promise<void> {
       select id, row_number() over (partition by rule order by id desc) as place
       from rule_trajectories) as r
     where t.id = r.id and r.place > 1000`;
+  // Of releases (whose names have a `/`): there is no end to them.
+  await db`
+    delete from signal_chunks
+    where service like '%/%' and until_at < ${now}::timestamptz - interval '90 days'`;
+  await db`
+    delete from rule_trajectories
+    where rule like '%/%' and at < ${now}::timestamptz - interval '90 days'`;
   await db`delete from reports where at < ${now}::timestamptz - interval '90 days'`;
 }
 
@@ -176,7 +186,7 @@ export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
   return rows.map(({ service, signal, samples }) => ({
     service,
     signal,
-    samples: samples.map(([at, ok, value, key, dimensions, hard]) => ({
+    samples: samples.map(([at, ok, value, key, dimensions, hard, release, environment]) => ({
       service,
       signal,
       at,
@@ -185,6 +195,7 @@ export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
       key,
       dimensions,
       hard,
+      ...(release == null ? {} : { release, environment: environment ?? null }),
     })),
   }));
 }

@@ -12,18 +12,24 @@ import type { Layer } from "../layers/layer.ts";
 import { startLoop } from "../loop.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
+import type { ControlSource } from "./ask-control.ts";
 import { createBaselineLayer } from "./baseline-layer.ts";
 import { type Contrast, contrastEvidence, levelOfSum } from "./contrast.ts";
 import { createEvidenceWriter } from "./evidence-writer.ts";
 import { findAnnouncements, hasExposedChange } from "./exposure-store.ts";
 import { levelBetween, recentOf } from "./history.ts";
+import { createJudgedReleases } from "./judged-releases.ts";
 import { createProbeLoop } from "./probe-loop.ts";
+import type { ReleaseJudge } from "./release-judge.ts";
+import { isStoredName } from "./release-memory.ts";
+import { releaseJudgeRoutes } from "./release-routes.ts";
 import { deltaOf, type Replayed, replayRule, scoreFor } from "./replay.ts";
 import { createReports } from "./reports.ts";
 import { findReports, type Reports, reportsOf } from "./reports-store.ts";
 import { createRuleEngine, type Watch } from "./rule-engine.ts";
 import { statusOf } from "./rule-status.ts";
 import { probeSignals, type Sample } from "./sample.ts";
+import { createSampleIntake } from "./sample-intake.ts";
 import { createSignalMemory } from "./signal-memory.ts";
 import { signalsRoutes } from "./signals-routes.ts";
 import {
@@ -57,6 +63,8 @@ export interface Signals {
   recentSamples(service: string): readonly { signal: string; samples: readonly Sample[] }[];
   /** The revision that a service's probe last read from it. */
   servedRevision(service: string): { readonly revision: string; readonly at: Date } | null;
+  /** Compares releases by the samples that carry their labels. */
+  readonly releases: ReleaseJudge;
   readonly layer: Layer<"signals">;
   routes(app: App): void;
   stop(): Promise<void>;
@@ -72,10 +80,14 @@ export interface SignalsDeps {
   readonly configuration: Configuration;
   /** How long a check of the baseline waits for fresh samples. Default: by the signals' pace. */
   readonly baselineDeadlineMs?: number;
+  /** Who sends copies of requests to a release that serves nobody. Default: nobody. */
+  readonly controls?: ControlSource;
 }
 
 const turnMs = 1_000;
 const trimEveryTurns = 60;
+/** What trials remember is large, and rebuilt from a few seconds more of samples. */
+const trialsEveryTurns = 5;
 const bucketsKeptMs = 3_600_000;
 const contrastSpanMs = 3_600_000;
 
@@ -84,7 +96,19 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   const { db, world, log, configuration } = deps;
   const writer = createEvidenceWriter(db);
   const memory = createSignalMemory(writer);
-  const engine = createRuleEngine({ world, writer, memory, desk: () => desk });
+  const releases = createJudgedReleases({
+    ...{ ...deps, writer, controls: deps.controls ?? null },
+    ready: (samples) => void judgeAll(samples),
+    unknown: (samples) => samples.forEach(memory.keep),
+  });
+  const { judge, labels } = releases;
+  const engine = createRuleEngine({ world, writer, memory, desk: () => desk, releases: judge });
+  const judgeAll = (samples: readonly Sample[]) => {
+    const taken = engine.ingest(samples);
+    judge.settle();
+    return taken;
+  };
+  const intake = createSampleIntake({ world, log, labels, judge: judgeAll });
   const upstream = (service: string) => upstreamOf(configuration.current(), service);
   const desk: VerdictDesk = createVerdictDesk({
     world,
@@ -99,7 +123,10 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   const probes = createProbeLoop({ world, take: engine.take });
 
   const since = new Date(world.now().getTime() - bucketsKeptMs);
-  memory.restore(await loadBuckets(db, since), await loadChunks(db));
+  const chunks = await loadChunks(db);
+  const ofServices = chunks.filter(({ service }) => !isStoredName(service));
+  memory.restore(await loadBuckets(db, since), ofServices);
+  await releases.restore(chunks);
   engine.restore(await loadStates(db));
   const configure = () => {
     engine.configure(configuration.current());
@@ -116,13 +143,14 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
     async run() {
       configure();
       engine.noticeSilence();
-      await save();
+      await releases.turn();
       turns += 1;
+      await save(turns % trialsEveryTurns === 0);
       if (turns % trimEveryTurns === 0) await trimSignals(db, world.now());
     },
   });
 
-  async function save(): Promise<void> {
+  async function save(withTrials: boolean): Promise<void> {
     const states = engine.takeDirty();
     try {
       await writer.flush(states, world.now());
@@ -130,6 +158,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       engine.markDirty(states);
       throw error;
     }
+    await releases.save(withTrials);
   }
 
   function watchNamed(name: string): Watch {
@@ -147,7 +176,11 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
         .watches()
         .filter(({ rule }) => service === null || rule.service === service)
         .map((watch) => statusOf(watch, engine, desk)),
-      counts: { ...engine.counts, dropped: writer.dropped(), probesSkipped: probes.skipped() },
+      counts: {
+        ...{ ...engine.counts, probesSkipped: probes.skipped(), unfit: intake.unfit() },
+        unknownRelease: labels.counts().unknownRelease,
+        dropped: writer.dropped() + labels.counts().dropped,
+      },
     };
   }
 
@@ -215,7 +248,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
 
   return {
     onVerdict: desk.onVerdict,
-    ingest: (samples) => void engine.ingest(samples),
+    ingest: (samples) => void intake.take(samples),
     status,
     stateOf,
     contrast,
@@ -226,6 +259,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
         .signalsOf(service)
         .map(({ signal, history }) => ({ signal, samples: recentOf(history) })),
     servedRevision: probes.servedRevision,
+    releases: judge,
     layer: createBaselineLayer({
       world,
       configuration,
@@ -235,10 +269,12 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       alarmedSince: (rules, from) => findAlarmedSince(db, rules, from),
       ...(deps.baselineDeadlineMs === undefined ? {} : { deadlineMs: deps.baselineDeadlineMs }),
     }),
-    routes: (app) =>
+    routes(app) {
+      releaseJudgeRoutes(app, releases);
       signalsRoutes(app, {
         world,
-        ingest: engine.ingest,
+        ingest: intake.take,
+        unknownAmong: releases.unknownAmong,
         isProbed: (service, signal) => isProbed(configuration, service, signal),
         status,
         details,
@@ -257,12 +293,13 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
         },
         report: reports.report,
         reports: (service, from) => findReports(db, service, from),
-      }),
+      });
+    },
     async stop() {
       await probes.stop();
       await loop.stop();
       await desk.settled();
-      await save();
+      await save(true);
     },
   };
 }

@@ -20,7 +20,10 @@ test("samples that are sent are judged by the rules in force, and those of no ru
   const samples = Array.from({ length: 25 }, (_, index) => ({ ...good, key: `run-${index}` }));
   const other: Sample = { service: "elsewhere", signal: "anything", value: 3 };
   const taken = await agent.sendSamples([...samples, other]);
-  assert.deepEqual(taken, { accepted: 26, unjudged: 1, late: 0 });
+  assert.deepEqual(taken, {
+    ...{ accepted: 26, unjudged: 1, late: 0 },
+    ...{ unknownRelease: 0, unknownReleases: [] },
+  });
   const { rules, counts } = await server.client.signals({ service: "content-api" });
   const rule = rules.find((each) => each.rule === "publishing");
   assert.equal(rule?.verdict, "hold");
@@ -74,6 +77,36 @@ const bad: readonly [string, unknown, string, string][] = [
     { samples: [{ ...good, dimensions: { a: "1", b: "2", c: "3", d: "4", e: "5" } }] },
     "bad_input",
     "body/samples/0/dimensions",
+  ],
+  [
+    "a label of no version",
+    { samples: [{ ...good, release: "router" }] },
+    "bad_input",
+    "body/samples/0/release",
+  ],
+  [
+    "the label `latest`",
+    { samples: [good, { ...good, release: "router:latest" }] },
+    "bad_input",
+    "body/samples/1/release",
+  ],
+  [
+    "a range as a label",
+    { samples: [{ ...good, release: "router:^2.0" }] },
+    "bad_input",
+    "body/samples/0/release",
+  ],
+  [
+    "a hostile environment",
+    { samples: [{ ...good, release: "router:v1", environment: "a/b" }] },
+    "bad_input",
+    "body/samples/0/environment",
+  ],
+  [
+    "an environment of no release",
+    { samples: [{ ...good, environment: "production" }] },
+    "bad_input",
+    "body/samples/0",
   ],
   ["too many at once", { samples: Array(5_001).fill(good) }, "bad_input", "body/samples"],
   [

@@ -1,0 +1,42 @@
+/** Where nothing serves beside a candidate that fell: copies of its requests are asked for, once for each fall. */
+import { beginAsking, stopAsking, type Trial } from "./release-trial.ts";
+import type { ReleaseVerdict } from "./release-verdict.ts";
+
+/** Who can send copies of requests to a release that serves nobody. */
+export interface ControlSource {
+  /** Rejects where it cannot, and says why. */
+  begin(asked: {
+    readonly environment: string;
+    readonly artifact: string;
+    readonly version: string;
+    readonly because: string;
+  }): Promise<void>;
+  end(environment: string, artifact: string): Promise<void>;
+}
+
+/** Begins or ends it as the verdict needs. True: the trial is not as it was. Never throws for a refusal. */
+export async function askControl(
+  controls: ControlSource | null,
+  trial: Trial,
+  verdict: ReleaseVerdict,
+  now: () => number,
+): Promise<boolean> {
+  const { environment, artifact } = trial.watched;
+  if (verdict.needsControl && trial.askedAt === null && trial.prior !== null) {
+    try {
+      if (controls === null) throw new Error("nobody sends copies of its requests");
+      await controls.begin({ environment, artifact, version: trial.prior, because: verdict.says });
+      beginAsking(trial, now());
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      trial.cannotAsk = `${trial.prior} cannot be asked the same requests (${why})`;
+    }
+    return true;
+  }
+  const isOver = verdict.kind === "well" || verdict.kind === "insufficient";
+  if (!isOver || (trial.askedAt === null && trial.cannotAsk === null)) return false;
+  const wasAsked = trial.askedAt !== null;
+  stopAsking(trial);
+  if (wasAsked) await controls?.end(environment, artifact);
+  return true;
+}

@@ -1,0 +1,113 @@
+/** What judges releases, put together: labels looked up, floors from the past, verdicts, evidence kept. */
+import type { JudgementDetails, Judgement as Shown } from "@lastgood/sdk";
+import type { Logger } from "pino";
+import type { Configuration } from "../config/config.ts";
+import type { Db } from "../store/database.ts";
+import type { World } from "../world.ts";
+import type { ControlSource } from "./ask-control.ts";
+import type { EvidenceWriter } from "./evidence-writer.ts";
+import { createReleaseJudge, type RunningReleaseJudge } from "./release-judge.ts";
+import { createReleaseLabels, type ReleaseLabel, type ReleaseLabels } from "./release-labels.ts";
+import { createReleaseMemory } from "./release-memory.ts";
+import { detailsOf, judgementToApi } from "./release-status.ts";
+import { loadTrials, saveNews } from "./release-store.ts";
+import type { Sample } from "./sample.ts";
+import type { SampleChunk } from "./signals-store.ts";
+
+export interface JudgedReleasesDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly log: Logger;
+  readonly configuration: Configuration;
+  readonly writer: EvidenceWriter;
+  readonly controls: ControlSource | null;
+  /** Takes in what waited for its label to be looked up. */
+  ready(samples: readonly Sample[]): void;
+  /** Keeps for the record what is of no release that exists. */
+  unknown(samples: readonly Sample[]): void;
+}
+
+export interface JudgedReleases {
+  readonly judge: RunningReleaseJudge;
+  readonly labels: ReleaseLabels;
+  restore(chunks: readonly SampleChunk[]): Promise<void>;
+  /** Looks these up within two seconds; the ones that nobody knows, as far as can be told. */
+  unknownAmong(samples: readonly Sample[]): Promise<readonly string[]>;
+  /** One turn of the room's loop. */
+  turn(): Promise<void>;
+  /** Writes what is new; throws, with everything kept, when PostgreSQL is away. */
+  save(withTrials: boolean): Promise<void>;
+  judgements(): readonly Shown[];
+  judgement(environment: string, artifact: string): Promise<JudgementDetails>;
+}
+
+const lookWithinMs = 2_000;
+
+export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
+  const { db, world, log, configuration, writer } = deps;
+  const environment = () => configuration.current().releases.environment;
+  const memory = createReleaseMemory(writer);
+  const labels = createReleaseLabels({ ...deps, environment });
+  const judge = createReleaseJudge({
+    ...{ ...deps, memory, environment },
+    freshForMs: () => configuration.current().triage.freshFor,
+  });
+
+  return {
+    ...{ judge, labels },
+    async restore(chunks) {
+      memory.restore(chunks);
+      judge.restore(await loadTrials(db));
+    },
+    async unknownAmong(samples) {
+      const asked = new Map<string, ReleaseLabel>();
+      for (const { release, environment: where } of samples) {
+        if (release == null) continue;
+        const label = { environment: where ?? environment(), release };
+        asked.set(`${label.environment}\n${label.release}`, label);
+      }
+      if (asked.size === 0) return [];
+      const unknown = await within(lookWithinMs, labels.look([...asked.values()])).catch((err) => {
+        // They wait, and are judged when it can be told.
+        log.warn({ err }, "the labels of samples could not be looked up");
+        return [];
+      });
+      return unknown.map((label) => `${label.release} in ${label.environment}`);
+    },
+    async turn() {
+      await judge.turn();
+      await labels.settle();
+    },
+    async save(withTrials) {
+      const news = judge.takeNews(withTrials);
+      try {
+        await saveNews(db, news, world.now());
+      } catch (error) {
+        judge.keepNews(news);
+        throw error;
+      }
+    },
+    judgements: () => judge.trials().flatMap((judged) => judgementToApi(judged) ?? []),
+    async judgement(where, artifact) {
+      const judged = judge
+        .trials()
+        .find(
+          ({ trial: { watched } }) =>
+            watched.environment === where && watched.artifact === artifact,
+        );
+      return await detailsOf(db, where, artifact, judged ?? null);
+    },
+  };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * Watches candidates: samples of releases in, verdicts about them out.
+ *
+ *     take ──> memory (what floors are measured from)
+ *       └────> trial of the candidate ──> settle ──> verdict ──> listeners
+ *                    └──> news ──> PostgreSQL
+ *
+ *   J1. Judging is synchronous and in memory: it goes on while PostgreSQL is away.
+ *   J2. A verdict is told when its kind, its signal or its segment changes.
+ *   J3. What an earlier run of the server compared goes on when it is watched again with the same words; what
+ *       nobody watches again within a minute is over.
+ */
+import type { World } from "../world.ts";
+import { askControl, type ControlSource } from "./ask-control.ts";
+import type { EvidenceWriter } from "./evidence-writer.ts";
+import { leastToStandOut } from "./fleet-evidence.ts";
+import { createNews } from "./judge-news.ts";
+import type { ReleaseMemory } from "./release-memory.ts";
+import { nextPoint, type PointAt, pointsOf } from "./release-points.ts";
+import { loudestOf, stancesOf, toVerdict, verdictOfTrial } from "./release-saying.ts";
+import { type Outlook, type Stance, strengthOf } from "./release-stance.ts";
+import type { JudgeNews, SavedTrial } from "./release-store.ts";
+import {
+  armOf,
+  type FloorFor,
+  goOnAlone,
+  linesIn,
+  newTrial,
+  type Took,
+  type Trial,
+  takeInto,
+} from "./release-trial.ts";
+import type { ReleaseVerdict, Watched } from "./release-verdict.ts";
+import type { Sample } from "./sample.ts";
+import { windowSamplesMin } from "./sustain.ts";
+
+/** What the rest of the house may ask. */
+export interface ReleaseJudge {
+  /** Again with the same words changes nothing; with others the comparison begins anew. */
+  watch(watched: Watched): void;
+  unwatch(environment: string, artifact: string): void;
+  /** Null: nothing of the artifact is watched there. */
+  verdictOf(environment: string, artifact: string): ReleaseVerdict | null;
+  /** Called on every change; returns how to stop. */
+  onVerdict(listener: (told: ToldVerdict) => void): () => void;
+}
+
+export interface ToldVerdict {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly verdict: ReleaseVerdict;
+}
+
+/** How the signals room itself runs it. */
+export interface RunningReleaseJudge extends ReleaseJudge {
+  take(sample: Sample): Took;
+  /** Says what is new since the last time: after each batch. */
+  settle(): void;
+  /** What does not come with samples: silences, and copies that have to be asked for. */
+  turn(): Promise<void>;
+  restore(saved: readonly SavedTrial[]): void;
+  /** What is to be written; hand it back with `keepNews` when it could not be. */
+  takeNews(withTrials: boolean): JudgeNews;
+  keepNews(news: JudgeNews): void;
+  trials(): readonly Judged[];
+}
+
+export interface Judged {
+  readonly trial: Trial;
+  readonly verdict: ReleaseVerdict | null;
+  readonly stances: readonly Stance[];
+  readonly isConfirmed: boolean;
+}
+
+export interface ReleaseJudgeDeps {
+  readonly world: World;
+  readonly memory: ReleaseMemory;
+  readonly writer: Pick<EvidenceWriter, "point">;
+  /** Where a sample's release serves that does not say it. */
+  environment(): string;
+  /** A change older than this is not what made it worse. */
+  freshForMs(): number;
+  /** Null: nobody sends copies of requests. */
+  readonly controls: ControlSource | null;
+}
+
+interface Entry {
+  trial: Trial;
+  fingerprint: string;
+  /** J2. */
+  said: string;
+  isTouched: boolean;
+  isDirty: boolean;
+  /** J3. Null: it was watched by this run of the server. */
+  restoredAt: number | null;
+  pointAt: PointAt;
+}
+
+const confirmWithinMs = 60_000;
+
+export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge {
+  const { world, memory, writer, controls } = deps;
+  const entries = new Map<string, Entry>();
+  /** By environment and label: whose sample it is. */
+  let places = new Map<string, { entry: Entry; arm: "candidate" | "control" }>();
+  const listeners = new Set<(told: ToldVerdict) => void>();
+  const news = createNews();
+  const now = () => world.now().getTime();
+
+  function index(): void {
+    places = new Map();
+    for (const entry of entries.values()) {
+      const { environment, artifact, candidate, control } = entry.trial.watched;
+      for (const version of [candidate, control ?? entry.trial.prior]) {
+        const arm = version === null ? null : armOf(entry.trial, version);
+        if (arm !== null) places.set(`${environment}\n${artifact}:${version}`, { entry, arm });
+      }
+    }
+  }
+
+  /** The objective, or what the release before did at last. */
+  function floorsFor(watched: Watched, prior: string | null): FloorFor {
+    const version = watched.control ?? prior;
+    return (guardrail, dimension) => {
+      const { environment, artifact, candidate } = watched;
+      const { objective = null, signal } = guardrail;
+      const isOfAll = objective !== null && dimension === null;
+      const floor = isOfAll
+        ? { m: objective, origin: { kind: "objective" } as const, of: null, at: now() }
+        : version === null
+          ? null
+          : memory.floorOf(environment, { artifact, version }, guardrail, dimension, now());
+      if (floor !== null) {
+        news.floor({ environment, artifact, version: candidate, signal, dimension, floor });
+      }
+      return floor;
+    };
+  }
+
+  function watch(watched: Watched): void {
+    const key = keyOf(watched);
+    const fingerprint = fingerprintOf(watched);
+    const before = entries.get(key);
+    if (before?.fingerprint === fingerprint) {
+      before.restoredAt = null;
+      return;
+    }
+    const isSame =
+      before !== undefined &&
+      fingerprintOf({ ...before.trial.watched, control: null }) === fingerprint;
+    const prior = before === undefined ? null : priorOf(before.trial, watched);
+    const floorFor = floorsFor(watched, prior);
+    const trial =
+      isSame && before.trial.watched.control !== null
+        ? goOnAlone(before.trial, watched, floorFor, now())
+        : newTrial(watched, prior, floorFor, now());
+    entries.set(key, newEntry(trial, fingerprint));
+    index();
+  }
+
+  function take(sample: Sample): Took {
+    const { release, environment = null } = sample;
+    if (release == null) return "unjudged";
+    const where = environment ?? deps.environment();
+    memory.keep(where, release, sample);
+    const place = places.get(`${where}\n${release}`);
+    if (place === undefined) return "unjudged";
+    const { entry, arm } = place;
+    const { watched, prior } = entry.trial;
+    entry.isTouched = true;
+    entry.isDirty = true;
+    return takeInto(entry.trial, arm, sample, floorsFor(watched, prior));
+  }
+
+  /** The least evidence that stands out among all that is compared anywhere. */
+  function leastOfFleet(): number {
+    const compared = [...entries.values()].flatMap(({ trial }) =>
+      trial.watched.control === null && trial.askedAt === null
+        ? []
+        : linesIn(trial).filter(({ line }) => line.pair.samples >= windowSamplesMin),
+    );
+    return leastToStandOut(compared.map(({ line, guardrail }) => strengthOf(line, guardrail)));
+  }
+
+  function outlook(): Outlook {
+    let least: number | null = null;
+    return {
+      now: now(),
+      freshForMs: deps.freshForMs(),
+      leastOfFleet() {
+        least ??= leastOfFleet();
+        return least;
+      },
+    };
+  }
+
+  function settleOne(entry: Entry, seen: Outlook): void {
+    const { trial } = entry;
+    const stance = loudestOf(trial, seen);
+    if (stance === null) return;
+    const verdict = toVerdict(trial, stance);
+    if (verdict.kind === "regression" && verdict.control !== null) {
+      stance.placed.line.convictedAt ??= seen.now;
+    }
+    const { environment, artifact, candidate } = trial.watched;
+    const next = nextPoint(trial, entry.pointAt);
+    if (next !== null) {
+      entry.pointAt = next;
+      for (const point of pointsOf(trial, stancesOf(trial, seen))) writer.point(point);
+    }
+    const saying = [verdict.kind, verdict.signal, verdict.dimension, verdict.needsControl].join(
+      "\n",
+    );
+    if (saying === entry.said) return;
+    entry.said = saying;
+    entry.isDirty = true;
+    news.verdict({ environment, artifact, version: candidate, at: world.now(), verdict });
+    for (const listener of listeners) listener({ environment, artifact, verdict });
+  }
+
+  return {
+    watch,
+    unwatch(environment, artifact) {
+      const key = keyOf({ environment, artifact });
+      const entry = entries.get(key);
+      if (entry === undefined) return;
+      entries.delete(key);
+      index();
+      news.ended({ environment, artifact });
+      if (entry.trial.askedAt !== null) void controls?.end(environment, artifact).catch(() => {});
+    },
+    verdictOf(environment, artifact) {
+      const entry = entries.get(keyOf({ environment, artifact }));
+      return entry === undefined ? null : verdictOfTrial(entry.trial, outlook());
+    },
+    onVerdict(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    take,
+    settle() {
+      let seen: Outlook | null = null;
+      for (const entry of entries.values()) {
+        if (!entry.isTouched) continue;
+        entry.isTouched = false;
+        seen ??= outlook();
+        settleOne(entry, seen);
+      }
+    },
+    async turn() {
+      const seen = outlook();
+      for (const [key, entry] of entries) {
+        if (entry.restoredAt !== null && seen.now - entry.restoredAt > confirmWithinMs) {
+          const { environment, artifact } = entry.trial.watched;
+          entries.delete(key);
+          news.ended({ environment, artifact });
+          index();
+          continue;
+        }
+        settleOne(entry, seen);
+        const verdict = verdictOfTrial(entry.trial, seen);
+        // What an earlier run watched asks for nothing before it is watched again (J3).
+        if (verdict === null || entry.restoredAt !== null) continue;
+        const asked = await askControl(controls, entry.trial, verdict, now);
+        entry.isDirty ||= asked;
+      }
+    },
+    restore(saved) {
+      for (const { environment, artifact, fingerprint, trial } of saved) {
+        // Written in another form by another version of the program: it begins anew.
+        if (fingerprintOf(trial.watched) !== fingerprint) continue;
+        const entry = newEntry(trial, fingerprint);
+        entries.set(keyOf({ environment, artifact }), { ...entry, restoredAt: now() });
+      }
+      index();
+    },
+    takeNews(withTrials) {
+      const trials: SavedTrial[] = [];
+      for (const { trial, fingerprint, isDirty } of withTrials ? entries.values() : []) {
+        const { environment, artifact } = trial.watched;
+        if (isDirty) trials.push({ environment, artifact, fingerprint, trial });
+      }
+      if (withTrials) for (const entry of entries.values()) entry.isDirty = false;
+      return news.take(trials);
+    },
+    keepNews(kept) {
+      for (const { environment, artifact } of kept.trials) {
+        const entry = entries.get(keyOf({ environment, artifact }));
+        if (entry !== undefined) entry.isDirty = true;
+      }
+      news.keep(kept);
+    },
+    trials() {
+      const seen = outlook();
+      return [...entries.values()].map(({ trial, restoredAt }) => ({
+        ...{ trial, verdict: verdictOfTrial(trial, seen), stances: stancesOf(trial, seen) },
+        isConfirmed: restoredAt === null,
+      }));
+    },
+  };
+}
+
+function newEntry(trial: Trial, fingerprint: string): Entry {
+  return {
+    ...{ trial, fingerprint, said: "", isTouched: false, isDirty: true, restoredAt: null },
+    pointAt: { samples: 0, at: 0 },
+  };
+}
+
+function keyOf({ environment, artifact }: Pick<Watched, "environment" | "artifact">): string {
+  return `${environment}/${artifact}`;
+}
+
+/** The release before, where the dial was turned from one candidate to the next. */
+function priorOf({ watched, prior }: Trial, next: Watched): string | null {
+  if (watched.candidate !== next.candidate) return watched.candidate;
+  return watched.control ?? prior;
+}
+
+/** J3. The form of the state is part of it. */
+function fingerprintOf({ environment, artifact, candidate, control, guardrails }: Watched): string {
+  const held = guardrails.map(
+    ({ signal, good, delta, objective, sustainMs, minSamples, dimensions }) => [
+      ...[signal, good?.atMost ?? null, good?.atLeast ?? null, delta, objective ?? null],
+      ...[sustainMs, minSamples, dimensions],
+    ],
+  );
+  return JSON.stringify([1, environment, artifact, candidate, control, held]);
+}

@@ -1,0 +1,160 @@
+/**
+ * One signal of a candidate (or of one segment) held against what serves beside it, and against its floor.
+ *
+ *     candidate ──┬──> own: below its floor?        ┐
+ *                 ├──> pair: worse than the other?  ├──> stance
+ *     control   ──┴──> other: below the same floor? ┘
+ *
+ *   N1. A pair says who is to blame; the two floors only say whether all is well.
+ *   N2. The first 2,000 observations are the trial, judged by one bet from its beginning (alpha); what comes
+ *       later is judged by the detector of late onset (a number of samples per false alarm).
+ *   N3. Pure, streaming, and the state is plain JSON: the same samples in the same order give the same state.
+ */
+import { controlSamplesMin } from "./control-gate.ts";
+import {
+  type DetectorSettings,
+  type DetectorState,
+  floorOf,
+  type Judgement,
+  judgementOf,
+  newDetector,
+  observe,
+} from "./detector.ts";
+import { floorMax } from "./floor.ts";
+import {
+  type Arm,
+  addToPair,
+  newPairing,
+  type Pairing,
+  pairFloor,
+  pairFractions,
+  pairScore,
+} from "./paired.ts";
+import type { Guardrail, ReleaseFloor } from "./release-verdict.ts";
+import { levelSince } from "./sustain.ts";
+
+export interface Tally {
+  n: number;
+  sum: number;
+}
+
+export interface LineState {
+  readonly candidate: Tally;
+  readonly control: Tally;
+  readonly pairing: Pairing;
+  pair: DetectorState;
+  own: DetectorState;
+  other: DetectorState;
+  /** Null: the floor is measured from the candidate itself. */
+  floor: ReleaseFloor | null;
+  /** When it was proved to be worse; null: it was not. A release does not change: it stays proved. */
+  convictedAt: number | null;
+}
+
+/** N2. */
+export const trialObservations = 2_000;
+const usual = { alpha: 0.05, fixWithinMs: 0, falseAlarmDays: 90 } as const;
+
+export function newLine(floor: ReleaseFloor | null): LineState {
+  return {
+    ...{ candidate: { n: 0, sum: 0 }, control: { n: 0, sum: 0 }, pairing: newPairing() },
+    ...{ pair: newDetector(), own: newDetector(), other: newDetector(), floor },
+    convictedAt: null,
+  };
+}
+
+/** What was compared so far does not count any more. */
+export function forgetControl(line: LineState): void {
+  Object.assign(line.pairing, newPairing());
+  Object.assign(line.control, { n: 0, sum: 0 });
+  line.pair = newDetector();
+  line.other = newDetector();
+  line.convictedAt = null;
+}
+
+export interface LineObservation {
+  readonly arm: Arm;
+  readonly at: number;
+  readonly x: number;
+  readonly key: string | null;
+}
+
+/** Takes in one observation. `sharers`: how many lines of the candidate share its alpha. */
+export function observeLine(
+  line: LineState,
+  guardrail: Guardrail,
+  { arm, at, x, key }: LineObservation,
+  sharers: number,
+): void {
+  const tally = arm === "candidate" ? line.candidate : line.control;
+  tally.n += 1;
+  tally.sum += x;
+  const detector = arm === "candidate" ? line.own : line.other;
+  observe(detector, ownSettings(line, guardrail, detector), { at, x, key }, sharers);
+  const pair = addToPair(line.pairing, arm, x, key);
+  if (pair === null) return;
+  const difference = { at, x: pairScore(pair.y), key: pair.key };
+  observe(line.pair, pairSettings(guardrail, line.pair), difference, sharers);
+}
+
+/** What the differences are held to. */
+export function pairSettings(guardrail: Guardrail, state: DetectorState): DetectorSettings {
+  return {
+    ...settings(guardrail, state),
+    objective: pairFloor(guardrail.delta),
+    ...{ fractions: pairFractions, lasts: true },
+  };
+}
+
+/** What the scores of one arm are held to. */
+export function ownSettings(
+  { floor }: LineState,
+  guardrail: Guardrail,
+  state: DetectorState,
+): DetectorSettings {
+  return {
+    ...settings(guardrail, state),
+    objective: floor === null ? null : Math.min(floor.m, floorMax),
+  };
+}
+
+/** N2. */
+export function isInTrial({ samples }: DetectorState): boolean {
+  return samples < trialObservations;
+}
+
+function settings({ delta, sustainMs, minSamples }: Guardrail, state: DetectorState) {
+  const kind = isInTrial(state) ? "floor" : "late-onset";
+  return { ...usual, kind, delta, sustainMs, minSamples } as const;
+}
+
+/** The scores of the arm, as the line sees them now. */
+export function judgedArm(
+  line: LineState,
+  guardrail: Guardrail,
+  arm: Arm,
+  sharers: number,
+): Judgement {
+  const state = arm === "candidate" ? line.own : line.other;
+  return judgementOf(state, ownSettings(line, guardrail, state), sharers);
+}
+
+export function judgedPair(line: LineState, guardrail: Guardrail, sharers: number): Judgement {
+  return judgementOf(line.pair, pairSettings(guardrail, line.pair), sharers);
+}
+
+/** m as it stands for both arms; null: not known yet. */
+export function floorOfLine(line: LineState, guardrail: Guardrail): number | null {
+  return floorOf(line.own, ownSettings(line, guardrail, line.own));
+}
+
+/** Whether the control holds its floor since a moment; null while fewer than 20 of its samples tell. */
+export function isOtherWell(line: LineState, guardrail: Guardrail, since: number): boolean | null {
+  const m = floorOfLine(line, guardrail);
+  const { n, mean } = levelSince(line.other.sustain, since);
+  return m === null || n < controlSamplesMin ? null : mean >= m;
+}
+
+export function meanOf({ n, sum }: Tally): number {
+  return n === 0 ? 0 : sum / n;
+}
