@@ -21,27 +21,42 @@ export interface Started {
   readonly url: string;
 }
 
-export async function start(home: string): Promise<Started> {
+export async function start(home: string, args: readonly string[] = []): Promise<Started> {
+  return await launch(["start", "--home", home, "--port", "0", ...args], "Lastgood", {});
+}
+
+/** A gateway in a process of its own, before the server at `server`. */
+export async function startGateway(
+  server: string,
+  token: string,
+  args: readonly string[],
+): Promise<Started> {
+  const env = { LASTGOOD_URL: server, LASTGOOD_TOKEN: token };
+  return await launch(["gateway", "--port", "0", ...args], "The gateway", env);
+}
+
+async function launch(
+  args: readonly string[],
+  what: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Started> {
   const began = performance.now();
-  const child = spawn(
-    process.execPath,
-    [join(root, "packages/server/bin/lastgood.js"), "start", "--home", home, "--port", "0"],
-    {
-      cwd: tmpdir(),
-      env: {
-        ...process.env,
-        LASTGOOD_BUILT: "1",
-        LASTGOOD_CONFIG: undefined,
-        DATABASE_URL: undefined,
-      },
-      stdio: ["ignore", "pipe", "ignore"],
+  const child = spawn(process.execPath, [join(root, "packages/server/bin/lastgood.js"), ...args], {
+    cwd: tmpdir(),
+    env: {
+      ...process.env,
+      ...{ LASTGOOD_BUILT: "1", LASTGOOD_CONFIG: undefined, DATABASE_URL: undefined },
+      ...env,
     },
-  );
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   for await (const line of createInterface(child.stdout)) {
-    const [, url] = /^Lastgood is at (\S+)/.exec(line) ?? [];
+    const [, url] = new RegExp(`^${what} is at (\\S+)`).exec(line) ?? [];
     if (url !== undefined) return { child, readyMs: performance.now() - began, url };
   }
-  throw new Error("the server ended without an address: run `lastgood start` by hand to see why");
+  throw new Error(
+    `${what} ended without an address: run \`lastgood ${args[0]}\` by hand to see why`,
+  );
 }
 
 export async function stop({ child }: Started): Promise<void> {

@@ -54,8 +54,10 @@ async function run(options: GatewayFlags): Promise<void> {
     }),
   );
   terminal.result({ url: gateway.url });
-  terminal.line(`The gateway is at ${terminal.ink("bold", gateway.url)}`);
-  terminal.line(`OpenAI's clients: base URL ${gateway.url}/v1; Anthropic's: ${gateway.url}`);
+  terminal.line(
+    `The gateway is at ${terminal.ink("bold", gateway.url)}\n` +
+      `OpenAI's clients: base URL ${gateway.url}/v1; Anthropic's: ${gateway.url}`,
+  );
   await asked;
   await gateway.stop();
   process.exit(0);
