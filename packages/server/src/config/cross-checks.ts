@@ -18,6 +18,7 @@ export function findContradictions(config: Config): readonly Remark[] {
     ...messages(config),
     ...people(config),
     ...limits(config),
+    ...gates(config),
   ];
 }
 
@@ -186,6 +187,25 @@ function limits({ triage }: Config): readonly Remark[] {
         },
       ]
     : [];
+}
+
+function gates({ gate, gateway }: Config): readonly Remark[] {
+  return Object.entries(gate).flatMap(([artifact, { run }]): readonly Remark[] => {
+    const path = ["gate", artifact, "run"];
+    const ways = [run.command, run.http, run.model].filter((way) => way !== undefined);
+    if (ways.length !== 1) {
+      return [{ path, message: "say how a release is asked: by one of command, http and model" }];
+    }
+    if (run.model === true && Object.keys(gateway.endpoints).length === 0) {
+      const message =
+        "models are asked at gateway.endpoints, and there are none: declare one there";
+      return [{ path: [...path, "model"], message }];
+    }
+    if (run.keyEnv !== undefined && run.http === undefined) {
+      return [{ path: [...path, "keyEnv"], message: "it is the token for `http`: take it out" }];
+    }
+    return [];
+  });
 }
 
 function owner(
