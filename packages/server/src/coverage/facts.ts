@@ -22,6 +22,7 @@ export interface Facts {
   readonly agents: Seen<readonly AgentFact[]>;
   readonly pages: Seen<PagesFact>;
   readonly recoveries: Seen<readonly RecoveryFact[]>;
+  readonly priors: Seen<readonly PriorFact[]>;
   readonly freeze: Seen<{ readonly by: string; readonly reason: string; readonly at: Date } | null>;
   readonly store: Seen<StoreFact>;
   readonly disk: Seen<DiskFact>;
@@ -109,6 +110,21 @@ export interface RecoveryFact {
   readonly id: string;
   readonly state: "failed" | "paused" | "awaiting-approval";
   readonly because: string;
+}
+
+/** What a rollback of a pin would go to. */
+export interface PriorFact {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly version: string;
+  /** Whether it was passable when it was tried last, and what was seen. */
+  readonly ok: boolean;
+  readonly says: string;
+  readonly at: Date;
+  /** False: no command says how it is started. */
+  readonly starts: boolean;
+  /** The last drill of going there on the live fleet; null: there was none. */
+  readonly drill: { readonly at: Date; readonly ok: boolean } | null;
 }
 
 export interface StoreFact {

@@ -4,6 +4,7 @@ import type { CoverageCheck, Facts, Seen } from "./facts.ts";
 import { agentChecks } from "./find-agents.ts";
 import { installationChecks } from "./find-installation.ts";
 import { peopleChecks } from "./find-people.ts";
+import { releaseChecks } from "./find-releases.ts";
 import { serviceChecks } from "./find-services.ts";
 
 /** Every check, in the order in which equals are told. */
@@ -11,6 +12,7 @@ export const checks: readonly CoverageCheck[] = [
   ...installationChecks,
   ...peopleChecks,
   ...serviceChecks,
+  ...releaseChecks,
   ...agentChecks,
   unseen,
 ];
@@ -39,6 +41,7 @@ const sources = [
   "agents",
   "pages",
   "recoveries",
+  "priors",
   "freeze",
   "store",
   "disk",

@@ -12,6 +12,8 @@ import { findEffects } from "../layers/effects/effect-store.ts";
 import type { Messages } from "../layers/messages/messages.ts";
 import type { Runtime } from "../layers/runtime/create-runtime.ts";
 import { findDeliveries, findPages } from "../notify/notify-store.ts";
+import { listProbes } from "../rollouts/probe-store.ts";
+import { lastDrills } from "../rollouts/rollout-store.ts";
 import type { Signals } from "../signals/signals.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
@@ -24,7 +26,15 @@ import {
   readStore,
   stuckRecoveries,
 } from "./coverage-store.ts";
-import type { AgentFact, Facts, MessagesFact, PagesFact, RepositoryFact, Seen } from "./facts.ts";
+import type {
+  AgentFact,
+  Facts,
+  MessagesFact,
+  PagesFact,
+  PriorFact,
+  RepositoryFact,
+  Seen,
+} from "./facts.ts";
 
 export interface GatherDeps {
   readonly db: Db;
@@ -56,7 +66,8 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     look(() => lookAtPages(db)),
     look(() => stuckRecoveries(db)),
   ]);
-  const [freeze, store, disk, backup, drill, servers] = await Promise.all([
+  const [priors, freeze, store, disk, backup, drill, servers] = await Promise.all([
+    look(() => lookAtPriors(db)),
     look(() => readFreeze(db)),
     look(async () => ({ ...(await readStore(db, world)), embedded: deps.embedded })),
     look(() => lookAtDisk(home)),
@@ -69,7 +80,7 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     config,
     file: configuration.file?.status() ?? null,
     ...{ repositories, services, rules, messages, agents, pages, recoveries },
-    ...{ freeze, store, disk, backup, drill, servers },
+    ...{ priors, freeze, store, disk, backup, drill, servers },
     variables: variablesSet(config, environment),
   };
 }
@@ -182,6 +193,17 @@ async function lookAtPages(db: Db): Promise<PagesFact> {
     // Of a page that is over nobody needs to be reached any more.
     undeliverable: undeliverable.filter(({ incident }) => isOpen.has(incident)),
   };
+}
+
+async function lookAtPriors(db: Db): Promise<readonly PriorFact[]> {
+  const [probes, drills] = await Promise.all([listProbes(db), lastDrills(db)]);
+  return probes.map(({ environment, artifact, version, ok, says, at, starts }) => {
+    const drilled = drills.find(
+      (each) => each.environment === environment && each.artifact === artifact,
+    );
+    const drill = drilled === undefined ? null : { at: drilled.at, ok: drilled.ok };
+    return { environment, artifact, version, ok, says, at, starts, drill };
+  });
 }
 
 async function lookAtDisk(folder: string) {

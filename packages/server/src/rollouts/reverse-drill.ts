@@ -46,7 +46,7 @@ export interface DrillDeps {
 }
 
 /** How long consumers are waited for at each end of a drill. */
-const followMsMax = 10_000;
+const followMsMax = 5_000;
 const consumersMax = 10_000;
 
 /** Everybody that uses the artifact and was heard of since the drill began, or shortly before. */
@@ -97,8 +97,12 @@ export async function proveDrills(deps: DrillDeps): Promise<void> {
     const epoch = rollout.phase === "rolled-back" ? rollout.stand.epoch : 0;
     const behind = consumers.filter((each) => each.epoch < epoch);
     const waitedMs = world.now().getTime() - movedAt.getTime();
-    if (behind.length > 0 && waitedMs < followMsMax) continue;
-    const proofs = await proofsOf(deps, stored, consumers, behind);
+    const events = await readEvents(db, rollout.id);
+    // Who did not follow on the way there is not waited for again.
+    const lost = new Set(forthIn(events)?.behind ?? []);
+    const awaited = behind.filter((each) => !lost.has(nameOf(each)));
+    if (awaited.length > 0 && waitedMs < followMsMax) continue;
+    const proofs = await proofsOf(deps, stored, events, { consumers, behind });
     const ok = proofs.every(({ holds }) => holds);
     await recordRolloutEvent(db, rollout.id, world.now(), {
       ...{ actor: ownName, event: "drill.proved", key: "proved", details: { ok, proofs } },
@@ -115,18 +119,25 @@ interface Followed {
   readonly rules: RulesSeen;
 }
 
+type Events = Awaited<ReturnType<typeof readEvents>>;
+
+/** What `sawForward` wrote down. */
+function forthIn(events: Events): Followed | undefined {
+  return events.find(({ event }) => event === "drill.followed")?.details as Followed | undefined;
+}
+
 async function proofsOf(
   { db, rulesOf }: DrillDeps,
   { rollout }: Stored,
-  consumers: readonly Consumer[],
-  behind: readonly Consumer[],
+  events: Events,
+  {
+    consumers,
+    behind,
+  }: { readonly consumers: readonly Consumer[]; readonly behind: readonly Consumer[] },
 ): Promise<readonly Proof[]> {
-  const events = await readEvents(db, rollout.id);
   const passed = events.find(({ event }) => event === "rollout.admitted");
   const tried = events.find(({ event }) => event === "reverse-gate.tried");
-  const forth = events.find(({ event }) => event === "drill.followed")?.details as
-    | Followed
-    | undefined;
+  const forth = forthIn(events);
   const turned = events.find(({ event }) => event === "rollout.turned-back");
   const isBack = rollout.phase === "rolled-back";
   const pins = await pinHistory(db, rollout.environment, rollout.artifact, 50);

@@ -73,6 +73,7 @@ const well: Facts = {
   ]),
   pages: seen({ nobodyToCall: [], undeliverable: [] }),
   recoveries: seen([]),
+  priors: seen([]),
   freeze: seen(null),
   store: seen({
     ...{ embedded: true, version: "18.4", clockAheadMs: 3 },
@@ -122,6 +123,15 @@ const store = (change: object): Facts => ({
   ...well,
   store: well.store.seen ? seen({ ...well.store.value, ...change }) : well.store,
 });
+const prior = (change: object): Facts => ({
+  ...withConfig({ rollouts: { router: { guardrails: [{ signal: "accuracy" }] } } }),
+  priors: seen([
+    {
+      ...{ environment: "production", artifact: "router", version: "v13", ok: true, says: "" },
+      ...{ at, starts: true, drill: { at, ok: true }, ...change },
+    },
+  ]),
+});
 const file = (change: object): Facts => ({
   ...well,
   file: well.file === null ? null : { ...well.file, ...change },
@@ -170,6 +180,30 @@ const table: readonly [string, Facts, string, RegExp][] = [
     "a recovery that waits",
     { ...well, recoveries: seen([{ id: "rec_1", state: "awaiting-approval", because: "" }]) },
     ...(["recovery-awaiting-approval", /approve rec_1/] as const),
+  ],
+  ["a way back that leads nowhere", prior({ ok: false }), "prior-not-passable", /rollout prior/],
+  ["a way back not tried", prior({ at: ago(1) }), "prior-not-tried", /rollout prior router/],
+  ["a way back not started", prior({ starts: false }), "prior-not-started", /router\.probe\.start/],
+  [
+    "a way back not drilled",
+    prior({ drill: null }),
+    "reverse-never-drilled",
+    /drill reverse router/,
+  ],
+  [
+    "a way back whose drill failed",
+    prior({ drill: { at, ok: false } }),
+    ...(["reverse-drill-failed", /drill reverse router/] as const),
+  ],
+  [
+    "a way back drilled long ago",
+    prior({ drill: { at: ago(91), ok: true } }),
+    ...(["reverse-drill-old", /drill reverse router/] as const),
+  ],
+  [
+    "a ramp that nothing is held to",
+    withConfig({ rollouts: { router: {} } }),
+    ...(["rollout-without-guardrails", /rollouts\.router\.guardrails/] as const),
   ],
   ["nobody", withConfig({ people: { ann: {} } }), "nobody-to-call", /people\.ann\.pagerduty/],
   [

@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClient, type ReverseDrill } from "@lastgood/sdk";
+import type { TestServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
+import { pinned, production, reaches, start, startRouter } from "./world.ts";
+
+/** Starts what its content names, unless that is `broken`. */
+const starts = ["sh", "-c", 'echo "$ARTIFACT:$VERSION"; ! grep -q broken "$RELEASE_FILE"'];
+const probe = { start: starts, health: ["true"], smoke: [["sh", "-c", 'test -s "$RELEASE_FILE"']] };
+
+test("what a rollback would go to is tried by itself, and a way back that leads nowhere is not taken", async () => {
+  await using server = await startRouter({ probe }, { people: {} });
+  const { client } = server;
+  const { lastgood } = server;
+  await client.publishRelease("router", { version: "v12", content: "broken" });
+  await client.deployRelease(production, "router", { version: "v12" });
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 10);
+  const probed = await until("the prior to be tried", async () => {
+    const [found] = (await client.priorProbes()).probes;
+    return found?.version === "v12" ? found : null;
+  });
+  assert.deepEqual([probed.ok, probed.starts], [false, true]);
+  assert.match(probed.says, /starts: sh -c .* ended with 1: router:v12/);
+  const { findings } = await client.coverage();
+  assert.ok(
+    findings.some(
+      ({ code, about }) => code === "prior-not-passable" && about === "production/router",
+    ),
+  );
+
+  await client.backRollout(id, { because: "it errs" });
+  const frozen = await reaches(client, id, "frozen", 10);
+  assert.match(frozen.says, /the way back to v12 is not passable \(starts: /);
+  const incident = await client.incident(frozen.incident ?? "");
+  assert.deepEqual([incident.kind, incident.severity], ["rollout", "critical"]);
+  await assert.rejects(client.backRollout(id, { because: "go", unchecked: true }), {
+    code: "bad_input",
+  });
+  await client.backRollout(id, { because: "better broken than wrong", now: true, unchecked: true });
+  await reaches(client, id, "rolled-back");
+  assert.equal(await pinned(client), "v12:100");
+  const events = (await client.rollout(id)).events.map(({ event }) => event);
+  assert.ok(events.includes("reverse-gate.skipped"));
+  const audits = await lastgood.db`select from audits where action = 'rollout.back-unchecked'`;
+  assert.equal(audits.length, 1);
+  assert.equal((await client.incident(incident.id)).state, "closed");
+});
+
+test("plain rollback looks first as well, and goes without looking only when it is told to", async () => {
+  await using server = await startRouter({ probe: { start: ["false"] } });
+  const { client } = server;
+  await client.deployRelease(production, "router", { version: "v14" });
+  await assert.rejects(client.rollBackRelease(production, "router"), { code: "not_healthy" });
+  assert.equal(await pinned(client), "v14:100");
+  await client.rollBackRelease(production, "router", { because: "go", unchecked: true });
+  assert.equal(await pinned(client), "v13:100");
+});
+
+test("a probe that hangs is cut off within its time, and what is stored otherwise than published is found", async () => {
+  await using server = await startRouter({ probe: { start: ["sleep", "60"], timeout: "300ms" } });
+  const { client, lastgood } = server;
+  await client.deployRelease(production, "router", { version: "v14" });
+  const hung = await client.probePrior(production, "router");
+  assert.match(hung.says, /did not end in time/);
+  assert.ok(hung.tookMs < 5_000, `${hung.tookMs} ms`);
+  const { digest } = await client.release("router", "v13");
+  await lastgood.db.begin(async (tx) => {
+    await tx`alter table release_contents disable trigger user`;
+    await tx`update release_contents set body = '{"model":"v0"}' where digest = ${digest}`;
+    await tx`alter table release_contents enable trigger user`;
+  });
+  const changed = await client.probePrior(production, "router");
+  assert.match(changed.says, /^digest: what is stored has the digest [0-9a-f]{12}/);
+});
+
+async function drilled(server: TestServer): Promise<ReverseDrill> {
+  const { client } = server;
+  const { rollout } = await client.startReverseDrill(production, "router", { holdMs: 100 });
+  return await until("the drill to end", async () => {
+    const drill = await client.reverseDrill(rollout);
+    return drill.ended ? drill : null;
+  });
+}
+
+test("a drill moves shares of the live fleet there and back, and passes only with its proofs", async () => {
+  await using server = await startRouter({ probe, ramp: [50, 100] });
+  const { client, judge } = server;
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 50);
+  judge.say("well");
+  await reaches(client, id, "live");
+
+  const alone = await drilled(server);
+  assert.equal(alone.ok, false);
+  assert.deepEqual(
+    alone.proofs.map(({ holds }) => holds),
+    [true, false, false, true],
+    JSON.stringify(alone.proofs),
+  );
+  assert.match(alone.proofs[2]?.seen ?? "", /nobody says that they follow the pin/);
+
+  const consumer = { environment: production, artifacts: ["router"], patienceMs: 5_000 };
+  const fleet = createClient({ url: server.lastgood.url, token: await server.tokenAs("viewer") });
+  await using first = await fleet.releases({ ...consumer, id: "one" });
+  await using second = await fleet.releases({ ...consumer, id: "two" });
+  const seen = new Set<string>();
+  const listen = first.onChange(() => {
+    seen.add([first.resolve("router", "user-1").version, first.epoch].join(" at "));
+  });
+  const drill = await drilled(server);
+  listen();
+  assert.equal(drill.ok, true, JSON.stringify(drill.proofs));
+  assert.match(
+    drill.proofs[1]?.seen ?? "",
+    /v14:90 v13:10 at epoch \d+, v14 at epoch \d+, acknowledged by 2/,
+  );
+  assert.equal(seen.size, 2, "the consumer saw both moves");
+  assert.equal(await pinned(client), "v14:100");
+  assert.deepEqual((await client.release("router", "v13")).barred, null);
+  assert.equal((await reaches(client, id, "live")).percent, 100);
+  assert.equal(second.resolve("router", "user-1").version, "v14");
+
+  const agent = await server.clientAs("agent", "answerer");
+  await agent.pollPins(production, "frozen", { epoch: 1, artifacts: ["router"] });
+  const lame = await drilled(server);
+  assert.equal(lame.ok, false);
+  assert.match(lame.proofs[2]?.seen ?? "", /not by answerer\/frozen/);
+});
+
+test("blue/green starts the candidate beside the other, then moves everybody at once, and back at once", async () => {
+  await using server = await startRouter({ probe, hold: "150ms" });
+  const { client, judge } = server;
+  await client.publishRelease("router", { version: "v16", content: "broken" });
+  const refused = await start(client, "v16", { blueGreen: true });
+  const over = await reaches(client, refused.id, "refused");
+  assert.match(over.says, /starts: /);
+  assert.equal(await pinned(client), "v13:100");
+
+  const { id } = await start(client, "v14", { blueGreen: true, holdMs: 150 });
+  await reaches(client, id, "canary", 0);
+  assert.equal(await pinned(client), "v13:100", "it is started, and serves nobody");
+  await reaches(client, id, "live", 100);
+  await until("it to be watched", () => judge.watched.size > 0);
+  await client.backRollout(id, { because: "wrong language" });
+  await reaches(client, id, "rolled-back");
+  const { history } = await client.pin(production, "router");
+  assert.deepEqual(
+    history.map(({ shares }) =>
+      shares.map(({ version, share }) => `${version}:${share}`).join(" "),
+    ),
+    ["v13:100", "v14:100", "v13:100"],
+  );
+});
+
+test("a holdback keeps the release before for comparison after everybody has the new one", async () => {
+  await using server = await startRouter({ holdback: 2, ramp: [50, 100], bake: "100ms" });
+  const { client, judge } = server;
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 50);
+  judge.say("well");
+  await reaches(client, id, "live", 98);
+  assert.equal(await pinned(client), "v13:2 v14:98");
+  await until("the bake to end", async () => {
+    const { events } = await client.rollout(id);
+    return events.some(({ event }) => event === "rollout.baked");
+  });
+  assert.equal(judge.watched.get("production/router")?.control, "v13");
+  judge.say("regression");
+  await reaches(client, id, "rolled-back");
+  assert.equal(await pinned(client), "v13:100");
+});
