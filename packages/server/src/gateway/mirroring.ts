@@ -3,20 +3,21 @@
  *
  *   C1. A copy has no tools: it acts on nothing.
  *   C2. No live request waits for a copy; beyond 16 at once they are left out, and counted.
+ *   C3. What failed is copied as well: of the requests that one release answered, the other looks better than it is.
  */
 import type { GatewayOrders, JsonValue } from "@lastgood/sdk";
 import { digestOf } from "../executions/output-digest.ts";
 import { releaseSignals } from "../executions/release-sample.ts";
 import type { World } from "../world.ts";
 import { requestFor } from "./asked.ts";
-import { newReading, type Reading } from "./dialect.ts";
-import { chunksOf, type Endpoint, EndpointTrouble } from "./endpoint.ts";
+import { newReading } from "./dialect.ts";
+import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
 import { modelOf } from "./model-release.ts";
 import { type Ended, executionOf, type Passing, sampleOf, samplesOf } from "./passed.ts";
 import type { Reports } from "./report.ts";
 
 export interface Mirroring {
-  /** A request that was answered well: it may be copied. Never waits, never throws. */
+  /** A request that tells something of the release, well or not: it may be copied. Never waits, never throws. */
   offer(passing: Passing, ended: Ended): void;
   /** What is in force from now on. */
   order(mirrors: GatewayOrders["mirrors"]): void;
@@ -100,7 +101,7 @@ async function copy(
     ...{ firstByteMs: null, endedAt: world.now() },
   };
   reports.tell({
-    samples: [...samplesOf(passing, ended), ...agreement(passing, ended, liveEnded.reading)],
+    samples: [...samplesOf(passing, ended), ...agreement(passing, ended, liveEnded)],
     executions: [executionOf(passing, ended, deps.records(artifact))],
   });
 }
@@ -129,9 +130,8 @@ async function ask(
       signal,
     );
     const chunks: Buffer[] = [];
-    for await (const chunk of chunksOf(answer, endpoint.config, copyBytesMax, signal)) {
-      chunks.push(chunk);
-    }
+    const bounds = { ...endpoint.config, bytesMax: copyBytesMax };
+    await passOn(answer, bounds, signal, (chunk) => void chunks.push(chunk));
     if (answer.statusCode !== 200) {
       return { ok: false, error: `it answered ${answer.statusCode}`, reading };
     }
@@ -145,8 +145,9 @@ async function ask(
 }
 
 /** Where both said something that can be compared: whether it is the same. */
-function agreement(passing: Passing, { ok, reading, endedAt }: Ended, live: Reading | null) {
-  if (ok !== true || reading === null || live === null || live.usesTools) return [];
-  const value = digestOf(reading.text) === digestOf(live.text) ? 1 : 0;
+function agreement(passing: Passing, { ok, reading, endedAt }: Ended, live: Ended) {
+  const isComparable = ok === true && live.ok === true && live.reading?.usesTools === false;
+  if (!isComparable || reading === null) return [];
+  const value = digestOf(reading.text) === digestOf(live.reading.text) ? 1 : 0;
   return [sampleOf(passing, endedAt, releaseSignals.agreement, { value })];
 }

@@ -110,7 +110,7 @@ async function pass(
   if (asked.key !== null && asked.ends !== null) {
     deps.keeper.end({ ...asked, key: asked.key }, asked.ends);
   }
-  if (ended.ok === true) deps.mirroring.offer(passing, ended);
+  if (ended.ok !== null) deps.mirroring.offer(passing, ended);
   return null;
 }
 

@@ -188,3 +188,18 @@ test("a mirrored part of the requests is answered by another release too, withou
   await openai.chat.completions.create({ model: artifact, messages: ask("hello") });
   assert.deepEqual((await client.mirrors(production)).mirrors, []);
 });
+
+test("what fails is mirrored as well: both releases are held to the same requests", async () => {
+  const artifact = await pinned("struck", "switch");
+  const { client } = server;
+  await client.startMirror(production, artifact, { version: "2", percent: 100 });
+  how = () => ({ status: 503, error: "the directory is away" });
+  await assert.rejects(openai.chat.completions.create({ model: artifact, messages: ask("hello") }));
+  const copy = await until("the copy", async () => {
+    const { executions } = await client.executions({ artifact, version: "2" });
+    return executions[0];
+  });
+  how = () => ({});
+  assert.deepEqual([copy.door, copy.state], ["mirror", "failed"]);
+  await client.endMirror(production, artifact);
+});
