@@ -27,7 +27,6 @@ export async function provedLearning(
       mended?.phase === "live",
       mended === undefined ? "it was not tried" : `${mended.phase}: ${mended.says}`,
     ),
-    await provedBar(played),
   ];
 }
 
@@ -57,9 +56,4 @@ function textOf(input: unknown): string {
 function failedInShadow(details: Readonly<Record<string, unknown>>): boolean {
   const { failed = [] } = details as { readonly failed?: readonly { readonly bank?: string }[] };
   return failed.some(({ bank }) => bank === "shadow");
-}
-
-async function provedBar({ client }: Played): Promise<Proof> {
-  const { barred } = await client.release(artifact, "14");
-  return proof("v14 is barred", barred !== null, barred?.because ?? "it may be deployed again");
 }

@@ -14,13 +14,15 @@ import {
   share,
   unanswered,
 } from "./reading.ts";
-import { publish, reaches, rollOut, tellerOf } from "./releases.ts";
+import { publish, reaches, rollOut, type Teller } from "./releases.ts";
 import { artifact, environment, type Story, shardCount } from "./story.ts";
 import type { RouterWorld } from "./world.ts";
 
 export interface Stage {
   readonly options: DrillOptions;
   readonly told: Narrator;
+  /** Of rollouts. */
+  readonly tell: Teller;
   readonly story: Story;
   readonly world: RouterWorld;
   readonly client: Client;
@@ -130,13 +132,12 @@ const noticedMsMax = 60_000;
 const ticketsOnwards = 400;
 
 async function outage(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
-  const { client, cast, story, told, options, world } = stage;
+  const { client, cast, story, told, tell, options, world } = stage;
   const injectedAt = new Date();
   const down = story.outage;
   const all = Array.from({ length: shardCount }, (_, shard) => shard);
   await cast.shards({ present: all.filter((shard) => !down.includes(shard)) });
   told("drill", `${down.length} of ${shardCount} shards of the directory of accounts are gone`);
-  const tell = tellerOf(told);
   const noticed = await until("an incident to be opened", () => newestIncident(client), {
     ...{ withinMs: options.patienceMs ?? noticedMsMax, signal: options.signal },
   }).catch((error: unknown) => {

@@ -19,12 +19,12 @@ export async function publish(client: Client, version: Version): Promise<void> {
 
 export interface Rolling {
   readonly client: Client;
-  readonly told: Narrator;
+  readonly tell: Teller;
 }
 
 /** Publishes it, begins its rollout, and tells of it until it is in one of the phases. */
 export async function rollOut(
-  { client, told }: Rolling,
+  { client, tell }: Rolling,
   version: Version,
   phases: readonly RolloutPhase[],
   patience: Patience,
@@ -32,18 +32,16 @@ export async function rollOut(
   await publish(client, version);
   const because = releases[version].notes;
   const { id } = await client.startRollout(environment, artifact, { version, because });
-  told("trainer", `published ${artifact}:${version} (${because}) and rolls it out as ${id}`);
-  return await reaches({ client, told }, id, phases, patience);
+  return await reaches({ client, tell }, id, phases, patience);
 }
 
 /** Tells what happens to it meanwhile. */
 export async function reaches(
-  { client, told }: Rolling,
+  { client, tell }: Rolling,
   id: string,
   phases: readonly RolloutPhase[],
   patience: Patience,
 ): Promise<RolloutDetails> {
-  const tell = tellerOf(told);
   const look = async () => {
     const rollout = await client.rollout(id);
     tell(rollout);
@@ -52,14 +50,21 @@ export async function reaches(
   return await until(`${id} to be ${phases.join(" or ")}`, look, { everyMs: 50, ...patience });
 }
 
-/** Tells each event of a rollout once. */
-export function tellerOf(told: Narrator): (rollout: RolloutDetails) => void {
-  let seen = 0;
-  return ({ events }) => {
-    for (const { at, actor, event, text } of events.slice(seen)) {
+/** Tells each event of a rollout once, and what the judge says whenever it says another thing. */
+export type Teller = (rollout: RolloutDetails) => void;
+
+export function createTeller(told: Narrator): Teller {
+  const seen = new Map<string, number>();
+  const judged = new Map<string, string>();
+  return ({ id, candidate, events, verdict }) => {
+    for (const { at, actor, event, text } of events.slice(seen.get(id) ?? 0)) {
       // How far the gate is, is for whoever waits for it.
-      if (event !== "gate.progressed") told(actor, `${event}: ${text}`, at);
+      if (event !== "gate.progressed") told(actor, `${event} ${candidate}: ${text}`, at);
     }
-    seen = events.length;
+    seen.set(id, events.length);
+    const says = verdict === null ? "" : `${verdict.kind} ${verdict.signal} ${verdict.dimension}`;
+    if (verdict !== null && judged.get(id) !== says)
+      told("judge", `${verdict.kind}: ${verdict.says}`);
+    judged.set(id, says);
   };
 }

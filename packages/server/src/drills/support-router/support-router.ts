@@ -15,6 +15,7 @@ import { type ServerProcess, startServer } from "../processes.ts";
 import { startCast } from "./cast.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { play } from "./play.ts";
+import { createTeller } from "./releases.ts";
 import { reportOf } from "./report.ts";
 import { tellStory, type Variant, variants } from "./story.ts";
 import { buildWorld } from "./world.ts";
@@ -44,7 +45,8 @@ async function run(options: DrillOptions): Promise<DrillReport> {
   const cast = await startCast(client, server.url, world, story);
   stage.defer(() => cast.end());
   const signal = AbortSignal.any([options.signal, server.ended]);
-  const playing = { options: { ...options, signal }, told, story, world, client, cast };
+  const tell = createTeller(told);
+  const playing = { options: { ...options, signal }, told, tell, story, world, client, cast };
   return await reportOf({ ...(await play(playing)), settings });
 }
 

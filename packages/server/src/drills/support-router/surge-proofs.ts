@@ -25,10 +25,14 @@ export async function provedSurge(played: Played, pages: number): Promise<readon
   ];
 }
 
-/** When the rollout's judge was sure; null where it never was. */
-export function triggeredAt({ ended }: Pick<Played, "ended">): Date | null {
-  const told = ended.events.find(({ event }) => event === "rollout.frozen");
-  return told === undefined ? null : new Date(told.at);
+/** When the judge was sure: what was told first of it, be it by the incident or by the rollout. Null: never. */
+export function triggeredAt({ ended, incident }: Pick<Played, "ended" | "incident">): Date | null {
+  const frozen = ended.events.find(({ event }) => event === "rollout.frozen");
+  const decided = incident?.timeline.find(({ event }) => event === "incident.investigated");
+  const times = [frozen?.at, decided?.at].flatMap((at) =>
+    at === undefined ? [] : [Date.parse(at)],
+  );
+  return times.length === 0 ? null : new Date(Math.min(...times));
 }
 
 async function provedGate({ client, live }: Played): Promise<Proof> {

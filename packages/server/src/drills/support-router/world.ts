@@ -73,8 +73,8 @@ function composeOf(world: RouterWorld, { holdback }: Story): string {
         labels: { "lastgood.customer-facing": "true" },
         "x-lastgood": { uses: [artifact] },
       },
-      ...Object.fromEntries(triagers.map((name) => [`${name}-agent`, agentOf(name)])),
-      [`${frontDesk}-agent`]: agentOf(frontDesk),
+      ...Object.fromEntries(triagers.map((name) => [`${name}-agent`, agentOf(name, [artifact])])),
+      [`${frontDesk}-agent`]: agentOf(frontDesk, []),
     },
     "x-lastgood": {
       bank: "checks",
@@ -90,12 +90,9 @@ function composeOf(world: RouterWorld, { holdback }: Story): string {
   });
 }
 
-function agentOf(name: string): object {
-  return {
-    image: "agents/runner",
-    labels: { "lastgood.agent": name },
-    "x-lastgood": { dependsOn: [artifact] },
-  };
+function agentOf(name: string, calls: readonly string[]): object {
+  const labels = { "lastgood.agent": name };
+  return { image: "agents/runner", labels, "x-lastgood": { dependsOn: calls } };
 }
 
 /** Holds are compressed: of ten minutes a step forward, and half a minute on the way back, seconds are left. */

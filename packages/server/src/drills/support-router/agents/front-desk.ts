@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createClient, Fault } from "@lastgood/sdk";
 import { openJournal } from "../../journal.ts";
 import { chanceOf } from "../../random.ts";
+import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { frontDesk, tellStory } from "../story.ts";
 import { type Surge, type Ticket, ticketsOf } from "../tickets.ts";
 import { briefing, type DeskBriefing } from "./briefing.ts";
@@ -129,3 +130,4 @@ process.on("message", (order: DeskOrder) => {
 });
 process.on("disconnect", () => process.exit(0));
 process.send?.({ ready: true });
+await hearWhatIsTold(client, frontDesk, journal);

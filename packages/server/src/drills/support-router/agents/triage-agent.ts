@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { createClient, splitRelease } from "@lastgood/sdk";
 import { openJournal } from "../../journal.ts";
+import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { artifact } from "../story.ts";
 import { questionOf } from "../tickets.ts";
 import { briefing, type TriageBriefing } from "./briefing.ts";
@@ -33,7 +34,8 @@ const { name, folder, url, token, gateway, port } = briefing<TriageBriefing>();
 const journal = openJournal(folder, name);
 const givesUpMs = 20_000;
 
-const releases = await createClient({ url, token }).releases({
+const client = createClient({ url, token });
+const releases = await client.releases({
   ...{ id: name, artifacts: [artifact] },
   onTrouble: (fault) => journal("trouble", { because: fault.message }),
 });
@@ -107,3 +109,4 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
 });
 server.listen(port, "127.0.0.1", () => process.send?.({ ready: true }));
 process.on("disconnect", () => process.exit(0));
+await hearWhatIsTold(client, name, journal);
