@@ -51,15 +51,23 @@ export const newCheckSchema: z.ZodType<NewCheck> = z.strictObject({
   atLeast: share.default(1),
   cases: z
     .array(
-      z.strictObject({
-        name: caseName,
-        input: z.json(),
-        expected: z.json().optional(),
-        evaluator: ownEvaluator,
-      }),
+      z
+        .strictObject({
+          name: caseName,
+          input: z.json(),
+          expected: z.json().optional(),
+          evaluator: ownEvaluator,
+        })
+        .refine(({ expected, evaluator }) => expected !== undefined || !needsExpected(evaluator), {
+          message: "say what is expected: this evaluator compares with that",
+          path: ["expected"],
+        }),
     )
     .min(1)
-    .max(casesMax),
+    .max(casesMax)
+    .refine((cases) => new Set(cases.map((each) => each.name)).size === cases.length, {
+      message: "two cases have one name: give each its own",
+    }),
 });
 
 /** A file that is no check: what it is about where that can be read, and what is wrong with it. */

@@ -13,6 +13,7 @@ import { commandRows } from "./command-rows.ts";
 import { type Digests, moved } from "./digest.ts";
 import { executionRows } from "./execution-rows.ts";
 import { formRows } from "./form-rows.ts";
+import { gateRows } from "./gate-rows.ts";
 import { nameRows } from "./name-rows.ts";
 import { releaseRows } from "./release-rows.ts";
 import type { Row } from "./row.ts";
@@ -39,6 +40,7 @@ test("bad input is refused with its code and what to do, and moves nothing", asy
     ...workRows,
     ...briefRows,
     ...releaseRows,
+    ...gateRows,
     ...executionRows,
   ];
   for (const row of rows) {
