@@ -1,4 +1,7 @@
-/** A model endpoint as a process of its own: streams 20 words, 5 ms apart, the first after 5 ms. Prints its port. */
+/**
+ * A model endpoint as a process of its own: streams 20 words, 5 ms apart, the first after 5 ms. Each word is the
+ * moment that it was sent, in nanoseconds of the clock that all processes of a machine share. Prints its port.
+ */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -13,7 +16,7 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
     let sent = 0;
     const timer = setInterval(() => {
       sent += 1;
-      const delta = { content: `word-${sent} ` };
+      const delta = { content: `${process.hrtime.bigint()} ` };
       const finish = sent === words ? "stop" : null;
       const choices = [{ index: 0, delta, finish_reason: finish }];
       const chunk = {

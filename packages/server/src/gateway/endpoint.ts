@@ -141,55 +141,72 @@ function troubleOf(error: unknown): EndpointTrouble {
     : new EndpointTrouble("endpoint_unreachable", `it cannot be reached (${code})`, error);
 }
 
-/**
- * The chunks of an answer, each waited for at most `stallAfter`, all of them at most `longest` and `bytesMax`.
- * Whoever takes longer to take a chunk than to get one is not counted against the endpoint.
- */
-export async function* chunksOf(
-  answer: IncomingMessage,
-  { stallAfter, longest }: Pick<EndpointConfig, "stallAfter" | "longest">,
-  bytesMax: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let isWaiting = true;
-  let bytes = 0;
-  const cut = (kind: TroubleKind, says: string) => answer.destroy(new EndpointTrouble(kind, says));
-  const stall = setTimeout(() => {
-    if (isWaiting) cut("endpoint_stalled", `it was silent for ${stallAfter} ms in its answer`);
-  }, stallAfter);
-  const end = setTimeout(
-    () => cut("endpoint_stalled", `its answer took longer than ${longest} ms`),
-    longest,
-  );
-  const leave = () => answer.destroy(asError(signal.reason));
-  signal.addEventListener("abort", leave);
-  try {
-    for await (const chunk of answer as AsyncIterable<Buffer>) {
-      isWaiting = false;
-      bytes += chunk.length;
-      if (bytes > bytesMax) {
-        throw new EndpointTrouble("endpoint_flooded", `its answer has more than ${bytesMax} bytes`);
-      }
-      yield chunk;
-      isWaiting = true;
-      stall.refresh();
-    }
-  } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (error instanceof EndpointTrouble) throw error;
-    throw new EndpointTrouble(
-      "endpoint_reset",
-      "it closed the connection in the midst of its answer",
-      error,
-    );
-  } finally {
-    clearTimeout(stall);
-    clearTimeout(end);
-    signal.removeEventListener("abort", leave);
-    answer.destroy();
-  }
+export interface Bounds extends Pick<EndpointConfig, "stallAfter" | "longest"> {
+  readonly bytesMax: number;
 }
 
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
+/**
+ * Hands an answer on chunk by chunk, and resolves at its end. Each chunk is waited for at most `stallAfter`, all
+ * of them at most `longest` and `bytesMax`. While what `take` returned is pending, nothing more is read, and the
+ * wait is not the endpoint's. Rejects with `EndpointTrouble`, `signal.reason`, or what `take` threw.
+ */
+export function passOn(
+  answer: IncomingMessage,
+  { stallAfter, longest, bytesMax }: Bounds,
+  signal: AbortSignal,
+  take: (chunk: Buffer) => Promise<void> | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0;
+    let isTaking = false;
+    let isOver = false;
+    const over = (error: unknown) => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(stall);
+      clearTimeout(end);
+      signal.removeEventListener("abort", leave);
+      answer.destroy();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const cut = (kind: TroubleKind, says: string) => over(new EndpointTrouble(kind, says));
+    const leave = () => over(signal.reason);
+    const stall = setTimeout(() => {
+      if (!isTaking) cut("endpoint_stalled", `it was silent for ${stallAfter} ms in its answer`);
+    }, stallAfter);
+    const end = setTimeout(
+      () => cut("endpoint_stalled", `its answer took longer than ${longest} ms`),
+      longest,
+    );
+    const torn = (cause?: unknown) => over(new EndpointTrouble("endpoint_reset", tornSays, cause));
+    const taken = () => {
+      isTaking = false;
+      stall.refresh();
+      if (!isOver) answer.resume();
+    };
+    answer.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) {
+        return cut("endpoint_flooded", `its answer has more than ${bytesMax} bytes`);
+      }
+      stall.refresh();
+      try {
+        const taking = take(chunk);
+        if (taking === undefined) return;
+        isTaking = true;
+        answer.pause();
+        taking.then(taken, over);
+      } catch (error) {
+        over(error);
+      }
+    });
+    answer.once("end", () => over(undefined));
+    answer.on("error", torn);
+    answer.once("close", () => torn());
+    signal.addEventListener("abort", leave);
+    if (signal.aborted) leave();
+  });
 }
+
+const tornSays = "it closed the connection in the midst of its answer";

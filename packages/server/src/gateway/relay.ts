@@ -9,7 +9,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JsonValue } from "@lastgood/sdk";
 import { type Dialect, newReading, type Reading } from "./dialect.ts";
-import { chunksOf, type Endpoint, EndpointTrouble } from "./endpoint.ts";
+import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
 import { createEventSplitter, EventTooLarge } from "./sse.ts";
 
 export const answerBytesMax = 33_554_432;
@@ -68,9 +68,8 @@ async function relayWhole(
 ): Promise<Relayed> {
   const firstByteAt = performance.now();
   const chunks: Buffer[] = [];
-  for await (const chunk of chunksOf(answer, endpoint.config, answerBytesMax, signal)) {
-    chunks.push(chunk);
-  }
+  const bounds = { ...endpoint.config, bytesMax: answerBytesMax };
+  await passOn(answer, bounds, signal, (chunk) => void chunks.push(chunk));
   const status = answer.statusCode ?? 502;
   const bytes = Buffer.concat(chunks);
   const reading = newReading();
@@ -98,17 +97,17 @@ async function relayStream(
   const splitter = createEventSplitter(eventBytesMax);
   let firstByteAt = 0;
   client.writeHead(200, headersOf(answer, { ...headers, "cache-control": "no-cache" }));
-  client.flushHeaders();
   try {
-    for await (const chunk of chunksOf(answer, endpoint.config, answerBytesMax, signal)) {
+    const bounds = { ...endpoint.config, bytesMax: answerBytesMax };
+    await passOn(answer, bounds, signal, (chunk) => {
       firstByteAt ||= performance.now();
       const passing: Buffer[] = [];
       for (const event of splitter.push(chunk)) {
         const isTheirs = dialect.readEvent(event, reading);
         if (isTheirs || !hidesUsage) passing.push(event.bytes);
       }
-      if (passing.length > 0) await write(client, passing, signal);
-    }
+      return passing.length > 0 ? write(client, passing, signal) : undefined;
+    });
     if (splitter.rest() > 0 || !reading.isComplete) {
       if (reading.error === null) {
         throw new EndpointTrouble("endpoint_ended_early", "its answer ended before it was whole");
@@ -136,15 +135,18 @@ export function saysOf({ name }: Pick<Endpoint, "name">, { message }: EndpointTr
   return `The endpoint ${name} failed: ${message}. Try again.`;
 }
 
-/** R3. Throws `ClientLeft`. */
-async function write(
+/** R3. What is to be waited for before more is written: it rejects with `ClientLeft`. */
+function write(
   client: ServerResponse,
   parts: readonly Buffer[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<void> | undefined {
   const [only] = parts;
   const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
-  if (client.write(bytes)) return;
+  return client.write(bytes) ? undefined : drained(client, signal);
+}
+
+async function drained(client: ServerResponse, signal: AbortSignal): Promise<void> {
   if (client.destroyed) throw new ClientLeft();
   const tooLong = AbortSignal.timeout(readMsMax);
   try {
