@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { lastgood } from "../support/lastgood.ts";
+import { startServer } from "../support/server.ts";
+import { production, startRouter } from "./world.ts";
+
+const root = resolve(import.meta.dirname, "../../../..");
+
+test("what docs/rollouts.md says can be pasted, line by line", async () => {
+  const page = readFileSync(join(root, "docs/rollouts.md"), "utf8");
+  const text = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, lines = ""]) => lines).join("");
+  const router = { hold: "0ms", reverseHold: "0ms", ramp: [10, 100], probe: { start: ["true"] } };
+  await using server = await startServer({ mode: "auto", rollouts: { router } });
+  const child = spawn("bash", ["-euo", "pipefail", "-c", text], {
+    cwd: server.folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
+      HOME: server.folder,
+      LASTGOOD_URL: server.lastgood.url,
+      LASTGOOD_TOKEN: await server.tokenAs("operator"),
+    },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+  }
+  const code = await new Promise((done) => child.once("close", done));
+  assert.equal(code, 0, said);
+  assert.match(said, /router:v14 in production is live: serves 100 %/);
+  assert.match(said, /frozen at 50 % by token:operator: let me look/);
+  assert.match(said, /production +router:v13 +yes/);
+  assert.match(said, /nobody says that they follow the pin: nothing was proven/);
+  assert.match(said, /"candidate":"v13"/);
+});
+
+test("what is typed wrong about rollouts is refused with what to write instead", async () => {
+  await using server = await startRouter();
+  const env = {
+    LASTGOOD_URL: server.lastgood.url,
+    LASTGOOD_TOKEN: await server.tokenAs("operator"),
+  };
+  const rows: readonly (readonly [string, number, RegExp])[] = [
+    ["rollout start router", 2, /no version is named/],
+    ["rollout start router:v14 --ramp 50", 2, /is no ramp|rise and end at 100/],
+    ["rollout start router:v14 --ramp many", 2, /"many" is no ramp/],
+    ["rollout start router:v14 --hold soon", 2, /is not a span of time/],
+    ["rollout show router", 3, /no rollout router in production/],
+    ["rollout freeze ro_000000000000 --because x", 3, /no rollout ro_000000000000/],
+    ["rollout back router", 2, /--because/],
+    ["rollout prior nothing", 3, /no artifact nothing/],
+    ["drill reverse router", 5, /nothing to go back to/],
+  ];
+  for (let at = 0; at < rows.length; at += 3) {
+    await Promise.all(
+      rows.slice(at, at + 3).map(async ([line, code, says]) => {
+        const said = await lastgood(line.split(" "), { env });
+        assert.equal(said.code, code, `${line}: ${said.err}${said.out}`);
+        assert.match(said.err, says, line);
+      }),
+    );
+  }
+  assert.equal((await server.client.pin(production, "router")).epoch, 1);
+});
