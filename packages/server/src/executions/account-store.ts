@@ -20,8 +20,8 @@ export interface PinMove {
 }
 
 /**
- * Those that were begun by an earlier pin and had not ended when it moved. Each is in one state, so the counts
- * add up; copies of live requests are not counted.
+ * Those that were begun by an earlier pin and had not ended when it moved: also who began a moment later, and had
+ * not heard of it. Each is in one state, so the counts add up; copies of live requests are not counted.
  */
 export async function accountOf(
   db: Query,
@@ -38,7 +38,7 @@ export async function accountOf(
       count(*) filter (where spared is not null) as spared
     from executions
     where environment = ${environment} and artifact = ${artifact} and epoch < ${epoch}
-      and begun_at <= ${at} and (ended_at is null or ended_at > ${at}) and door <> 'mirror'`;
+      and (ended_at is null or ended_at > ${at}) and door <> 'mirror'`;
   return row ?? nothing;
 }
 

@@ -79,6 +79,18 @@ test("finish-old: what was begun under a release ends under it", async () => {
   assert.deepEqual([account.inFlight, account.finished], [1, 1]);
 });
 
+test("what begins by the old pin a moment after it moved is in flight too", async () => {
+  const artifact = await pinned("finish-old");
+  const old = await begun(artifact, "ticket-1");
+  await client.endExecution(old.id, { state: "finished" });
+  await move(artifact);
+  const id = `exe_${crypto.randomUUID().replaceAll("-", "")}`;
+  const late = { version: old.version, epoch: old.epoch, begunAt: new Date().toISOString() };
+  await client.beginExecution({ artifact, key: "ticket-2", id, late });
+  const account = await client.inFlightAccount(production, artifact);
+  assert.deepEqual([account.inFlight, account.running], [1, 1]);
+});
+
 test("switch: the next step goes on under the new pin, and an answer that was lost is given again", async () => {
   const artifact = await pinned("switch");
   const old = await begun(artifact, "ticket-1", { amount: 3 });
