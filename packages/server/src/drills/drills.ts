@@ -1,11 +1,12 @@
 import { Fault } from "../fault.ts";
 import type { Drill } from "./drill.ts";
 import { eviction } from "./eviction/eviction.ts";
+import { refundSpec } from "./refund-spec/refund-spec.ts";
 import { september } from "./september/september.ts";
 import { supportRouter } from "./support-router/support-router.ts";
 
 /** Every drill there is. */
-export const drills: readonly Drill[] = [september, eviction, supportRouter];
+export const drills: readonly Drill[] = [september, eviction, supportRouter, refundSpec];
 
 /** `not_found` names those that there are. */
 export function requireDrill(name: string): Drill {
