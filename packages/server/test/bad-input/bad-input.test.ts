@@ -16,6 +16,7 @@ import { formRows } from "./form-rows.ts";
 import { gateRows } from "./gate-rows.ts";
 import { nameRows } from "./name-rows.ts";
 import { releaseRows } from "./release-rows.ts";
+import { rolloutRows } from "./rollout-rows.ts";
 import type { Row } from "./row.ts";
 import { workRows } from "./work-rows.ts";
 import { startSmallWorld } from "./world.ts";
@@ -40,6 +41,7 @@ test("bad input is refused with its code and what to do, and moves nothing", asy
     ...workRows,
     ...briefRows,
     ...releaseRows,
+    ...rolloutRows,
     ...gateRows,
     ...executionRows,
   ];

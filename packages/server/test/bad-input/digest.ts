@@ -6,7 +6,7 @@ import type { Db } from "../../src/store/database.ts";
 
 /** What moves while nothing is asked: the audit takes every denial, the rest is of loops and probes. */
 const restless = new Set([
-  ...["audits", "leases", "fleet_watch"],
+  ...["audits", "leases", "fleet_watch", "prior_probes"],
   ...["signal_chunks", "signal_buckets", "rule_states", "rule_verdicts", "rule_trajectories"],
 ]);
 /** Columns that say when somebody looked, or was heard, and not what is there. */
