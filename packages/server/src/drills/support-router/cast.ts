@@ -28,7 +28,7 @@ export interface Cast {
 
 const orderMsMax = 40_000;
 /** Tickets a second on a quiet day. */
-const perSecond = 70;
+const perSecond = 100;
 
 export async function startCast(
   client: Client,

@@ -7,7 +7,7 @@ import { artifact } from "./story.ts";
 import { accuracyWanted } from "./surge-proofs.ts";
 
 export async function provedOutage(played: Played): Promise<readonly Proof[]> {
-  const { client, requests, injectedAt, mendedAt, pins, live, ended, incident } = played;
+  const { client, requests, injectedAt, mendedAt, toldApart, pins, live, ended, incident } = played;
   const during = sentBetween(requests, injectedAt, mendedAt);
   const after = sentBetween(requests, mendedAt, null);
   const lost = unanswered(during).length;
@@ -28,6 +28,11 @@ export async function provedOutage(played: Played): Promise<readonly Proof[]> {
       "no pin was moved",
       moved.length === 0 && barred === null,
       moved.length === 0 ? `${ended.candidate} is ${ended.phase}` : moved.map(sayPin).join("; "),
+    ),
+    proof(
+      "v13 was seen to suffer alike",
+      toldApart !== null && ended.phase === "live",
+      toldApart ?? "the judge did not say so",
     ),
     proof(
       "an incident was opened",

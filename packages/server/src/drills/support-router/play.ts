@@ -31,7 +31,7 @@ export interface Stage {
 
 type Ended = Pick<
   Played,
-  "injectedAt" | "mendedAt" | "incident" | "ending" | "candidates" | "ended"
+  "injectedAt" | "mendedAt" | "toldApart" | "incident" | "ending" | "candidates" | "ended"
 >;
 
 /** What the gate compares on has to have come before there is a candidate. */
@@ -39,7 +39,7 @@ const ticketsBefore = 200;
 const ticketsAfterwards = 300;
 const trafficMsMax = 60_000;
 const liveMsMax = 60_000;
-const backMsMax = 90_000;
+const backMsMax = 150_000;
 
 export async function play(stage: Stage): Promise<Omit<Played, "settings">> {
   const { client, story, world, told } = stage;
@@ -87,28 +87,32 @@ async function accuracySince({ world }: Stage, since: Date): Promise<string> {
 }
 
 async function surge(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
-  const { cast, story, told, options, world } = stage;
+  const { cast, story, told, world } = stage;
   const injectedAt = new Date();
   await cast.traffic({ traffic: "surge" });
   const { size, channel, endings } = story.surge;
   told("customers", `${size} of 100 write on ${channel} in capitals, as …${endings.join(", …")}`);
-  const signal = options.signal;
-  const { ended, incident, ending } = await followBoth(stage, id);
+  const followed = {
+    ...(await followBoth(stage, id)),
+    injectedAt,
+    mendedAt: null,
+    toldApart: null,
+  };
   told("drill", `since the surge came: ${await accuracySince(stage, injectedAt)}`);
-  if (ended.phase !== "rolled-back") {
-    return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [] };
-  }
+  if (followed.ended.phase !== "rolled-back") return { ...followed, candidates: [] };
   const last = lastAnswerOf(await readRequests(world), "14") ?? new Date();
   await passed(stage, last, ticketsAfterwards);
   told("drill", `since v13 serves everything: ${await accuracySince(stage, last)}`);
-  const patience = { withinMs: liveMsMax, signal };
+  return { ...followed, candidates: await tryNext(stage) };
+}
+
+/** One with the same bias, and, where that was held back, one without it. */
+async function tryNext(stage: Stage): Promise<readonly RolloutDetails[]> {
+  const patience = { withinMs: liveMsMax, signal: stage.options.signal };
   const ends = ["refused", "frozen", "canary", "live", "rolled-back"] as const;
   const same = await rollOut(stage, "15", ends, patience);
-  if (same.phase !== "refused" && same.phase !== "frozen") {
-    return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [same] };
-  }
-  const mended = await rollOut(stage, "16", ["refused", "frozen", "live", "rolled-back"], patience);
-  return { injectedAt, mendedAt: null, incident, ending, ended, candidates: [same, mended] };
+  const isHeldBack = same.phase === "refused" || same.phase === "frozen";
+  return isHeldBack ? [same, await rollOut(stage, "16", ends, patience)] : [same];
 }
 
 /** The incident to its end, and the rollout to its own: each tells what happens as it happens. */
@@ -128,26 +132,26 @@ async function followBoth(stage: Stage, id: string) {
 }
 
 const noticedMsMax = 60_000;
+const toldApartMsMax = 60_000;
 /** How long the outage goes on once it was noticed: whoever would take the innocent release back has the time. */
 const ticketsOnwards = 400;
 
 async function outage(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
-  const { client, cast, story, told, tell, options, world } = stage;
+  const { client, cast, story, told, world } = stage;
   const injectedAt = new Date();
   const down = story.outage;
   const all = Array.from({ length: shardCount }, (_, shard) => shard);
   await cast.shards({ present: all.filter((shard) => !down.includes(shard)) });
   told("drill", `${down.length} of ${shardCount} shards of the directory of accounts are gone`);
-  const noticed = await until("an incident to be opened", () => newestIncident(client), {
-    ...{ withinMs: options.patienceMs ?? noticedMsMax, signal: options.signal },
-  }).catch((error: unknown) => {
-    options.signal.throwIfAborted();
-    told("drill", String(error));
-    return null;
-  });
+  const noticed = await orNull(stage, noticedMsMax, "an incident to be opened", () =>
+    newestIncident(client),
+  );
   if (noticed !== null) told("lastgood", `incident ${noticed.id}: ${noticed.title}`);
-  await passed(stage, new Date(), ticketsOnwards);
-  tell(await client.rollout(id));
+  const noticedAt = new Date();
+  const toldApart = await orNull(stage, toldApartMsMax, "the judge to be sure", () =>
+    sharedVerdict(stage, id),
+  );
+  await passed(stage, noticedAt, ticketsOnwards);
   const lost = unanswered(sentBetween(await readRequests(world), injectedAt, null));
   told("drill", `${lost.length} tickets were not answered; now the shards come back`);
   await cast.shards({ present: all });
@@ -155,10 +159,33 @@ async function outage(stage: Stage, { id }: RolloutDetails): Promise<Ended> {
   await passed(stage, mendedAt, ticketsAfterwards);
   told("drill", `since the outage is over: ${await accuracySince(stage, mendedAt)}`);
   const ended = await client.rollout(id);
-  tell(ended);
+  stage.tell(ended);
   const incident = noticed === null ? null : await client.incident(noticed.id);
   const ending: Ending = incident === null ? "unfinished" : endingOf(incident);
-  return { injectedAt, mendedAt, incident, ending, ended, candidates: [] };
+  return { injectedAt, mendedAt, toldApart, incident, ending, ended, candidates: [] };
+}
+
+async function orNull<T>(
+  { told, options }: Stage,
+  withinMs: number,
+  what: string,
+  ask: () => Promise<T | null>,
+): Promise<T | null> {
+  const patience = { withinMs: options.patienceMs ?? withinMs, signal: options.signal };
+  return await until(what, ask, patience).catch((error: unknown) => {
+    options.signal.throwIfAborted();
+    told("drill", String(error));
+    return null;
+  });
+}
+
+/** That the release before suffers alike, in the judge's words. Whatever it does not hold back ends the wait too. */
+async function sharedVerdict({ client, tell }: Stage, id: string): Promise<string | null> {
+  const rollout = await client.rollout(id);
+  tell(rollout);
+  const { verdict, phase } = rollout;
+  if (phase !== "live") return `it is ${phase}`;
+  return verdict?.kind === "drift" ? verdict.says : null;
 }
 
 async function newestIncident(client: Client): Promise<Incident | null> {

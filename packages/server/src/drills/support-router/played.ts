@@ -19,6 +19,8 @@ export interface Played {
   readonly injectedAt: Date;
   /** When the outage was over; null for a surge, which lasts. */
   readonly mendedAt: Date | null;
+  /** By what the judge said that the outage is nobody's release; null where it did not, and for a surge. */
+  readonly toldApart: string | null;
   /** Null: there never was one. */
   readonly incident: Incident | null;
   readonly ending: Ending;

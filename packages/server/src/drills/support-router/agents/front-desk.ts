@@ -12,6 +12,7 @@ import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { frontDesk, tellStory } from "../story.ts";
 import { type Surge, type Ticket, ticketsOf } from "../tickets.ts";
 import { briefing, type DeskBriefing } from "./briefing.ts";
+import { exchange } from "./exchange.ts";
 import type { Routed } from "./triage-agent.ts";
 
 /** What customers do from now on. `none` is answered once nobody waits any more. */
@@ -59,15 +60,10 @@ async function send(ticket: Ticket): Promise<void> {
   const { id, customer, channel, text, queue, isOfSurge } = ticket;
   const triager = Number(customer.slice(1)) % triagers.length;
   const at = new Date();
-  const { status, routed } = await fetch(`http://127.0.0.1:${triagers[triager]}/tickets`, {
-    method: "POST",
-    body: JSON.stringify({ id, customer, channel, text }),
-    signal: AbortSignal.timeout(givesUpMs),
+  const { status, routed } = await exchange(`http://127.0.0.1:${triagers[triager]}/tickets`, {
+    ...{ method: "POST", body: { id, customer, channel, text }, withinMs: givesUpMs },
   })
-    .then(async (response) => ({
-      status: response.status,
-      routed: (await response.json()) as Routed,
-    }))
+    .then(({ status, body }) => ({ status, routed: JSON.parse(body) as Routed }))
     .catch((error: unknown) => ({ status: 0, routed: nothing(String(error)) }));
   const line: Request = {
     ...{ at: at.toISOString(), answeredAt: new Date().toISOString(), ticket: id, triager },

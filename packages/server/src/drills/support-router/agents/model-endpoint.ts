@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { isModel, route } from "../models.ts";
 import { shardOf } from "../story.ts";
 import { briefing, type EndpointBriefing } from "./briefing.ts";
+import { exchange } from "./exchange.ts";
 
 interface Asked {
   readonly model?: unknown;
@@ -45,11 +46,10 @@ async function answer(request: IncomingMessage): Promise<Answer> {
 async function isKnown(customer: string): Promise<boolean> {
   const shard = directoryPorts[shardOf(customer)];
   try {
-    const response = await fetch(`http://127.0.0.1:${shard}/accounts/${customer}`, {
-      signal: AbortSignal.timeout(lookUpMsMax),
+    const { status } = await exchange(`http://127.0.0.1:${shard}/accounts/${customer}`, {
+      ...{ method: "GET", withinMs: lookUpMsMax },
     });
-    await response.arrayBuffer();
-    return response.ok;
+    return status === 200;
   } catch {
     // Gone, or silent: the answer says so.
     return false;

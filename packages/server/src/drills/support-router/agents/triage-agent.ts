@@ -10,6 +10,7 @@ import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { artifact } from "../story.ts";
 import { questionOf } from "../tickets.ts";
 import { briefing, type TriageBriefing } from "./briefing.ts";
+import { exchange, headerOf } from "./exchange.ts";
 
 /** A ticket as a triager gets it: without where it belongs. */
 export interface TicketPosted {
@@ -62,28 +63,27 @@ async function triage(ticket: TicketPosted): Promise<Routed> {
 }
 
 async function ask({ customer, channel, text: question }: TicketPosted): Promise<Routed> {
-  const response = await fetch(`${gateway}/v1/chat/completions`, {
+  const answered = await exchange(`${gateway}/v1/chat/completions`, {
     method: "POST",
     headers: {
-      "content-type": "application/json",
       authorization: `Bearer ${token}`,
       "x-lastgood-key": customer,
       "x-lastgood-dimensions": `channel=${channel}`,
     },
-    body: JSON.stringify({ model: artifact, user: customer, ...questionOf(question) }),
-    signal: AbortSignal.timeout(givesUpMs),
+    body: { model: artifact, user: customer, ...questionOf(question) },
+    withinMs: givesUpMs,
   });
-  const body = (await response.json()) as {
+  const { choices, error } = JSON.parse(answered.body) as {
     readonly choices?: readonly { readonly message: { readonly content: string } }[];
     readonly error?: { readonly message: string };
   };
-  const release = response.headers.get("x-lastgood-release");
+  const release = headerOf(answered, "x-lastgood-release");
   return {
-    queue: body.choices?.[0]?.message.content ?? null,
+    queue: choices?.[0]?.message.content ?? null,
     version: release === null ? null : splitRelease(release).version,
-    execution: response.headers.get("x-lastgood-execution"),
+    execution: headerOf(answered, "x-lastgood-execution"),
     from: "gateway",
-    error: response.ok ? null : `${response.status}: ${body.error?.message ?? ""}`,
+    error: answered.status === 200 ? null : `${answered.status}: ${error?.message ?? ""}`,
   };
 }
 
