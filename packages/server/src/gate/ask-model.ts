@@ -46,15 +46,24 @@ export async function askModel(
       { timeoutMs: timeout, bytesMax: answerBytesMax },
       signal,
     );
-    return answerOf(posted, (value) => {
-      const reading = newReading();
-      dialect.readAnswer(value, reading);
-      return reading.text.trim();
-    });
+    return withoutKey(
+      answerOf(posted, (value) => {
+        const reading = newReading();
+        dialect.readAnswer(value, reading);
+        return reading.text.trim();
+      }),
+      key,
+    );
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     return failed(error.message);
   }
+}
+
+/** An endpoint may say back what it was given. */
+function withoutKey(answer: Answer, key: string | undefined): Answer {
+  if (answer.kind === "answered" || key === undefined || key === "") return answer;
+  return { ...answer, says: answer.says.replaceAll(key, "(not shown)") };
 }
 
 function unavailable(says: string): Answer {

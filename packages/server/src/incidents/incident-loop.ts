@@ -177,6 +177,7 @@ async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
   const blamed = incident.decision?.changes ?? [];
   const taker = await takenBackBy(deps, blamed);
   if (blamed.length > 0 && taker === null) return;
+  if (taker !== null && (await deps.writeUps.wantingByHand(incident.id)) !== null) return;
   const outcome = taker === null ? "subsided" : "mended";
   const since = stored.quietSince.toISOString();
   const because =

@@ -32,6 +32,8 @@ export interface WriteUps {
   finish(incident: IncidentId): Promise<void>;
   /** What is still missing before an incident with a rollback may close; null: nothing. */
   wanting(incident: IncidentId): Promise<string | null>;
+  /** The same where a person took a release back, and no recovery did; null also where it was no release. */
+  wantingByHand(incident: IncidentId): Promise<string | null>;
 }
 
 /** What earlier recoveries taught. It says where to look first, and is never evidence. */

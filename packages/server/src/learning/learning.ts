@@ -42,7 +42,9 @@ type Rerun = Pick<CheckRun, "service" | "revision" | "outcome">;
 const checkMsMax = 120_000;
 /** How long the draft waits for the check: it is due within five seconds of verified. */
 const draftWaitsMs = 4_000;
-const lookAgainMs = 2_000;
+const lookAgainMs = 3_000;
+/** A release that could not be asked is asked again after so long. */
+const tryAgainMs = 30_000;
 
 export function createLearning(deps: LearningDeps) {
   const { db, world, log } = deps;
@@ -82,34 +84,45 @@ export function createLearning(deps: LearningDeps) {
     });
   }
 
+  async function finish(incident: IncidentId): Promise<void> {
+    if ((await checkOf(db, incident))?.accepted !== true) {
+      beginCheck(incident);
+      await underWay.get(incident);
+    }
+    await write(incident, false);
+  }
+
+  async function wanting(incident: IncidentId): Promise<string | null> {
+    const check = await checkOf(db, incident);
+    if (check?.accepted === true) {
+      tried.delete(incident);
+      return null;
+    }
+    const last = tried.get(incident);
+    if (last !== undefined && performance.now() - last.at >= lookAgainMs) {
+      beginCheck(incident, true);
+    }
+    const because =
+      check === null ? "no check could be run" : `its check was not accepted: ${check.because}`;
+    return `${because}; give a reason for none with \`lastgood incident close ${incident} "why"\``;
+  }
+
   return {
     beginCheck,
+    finish,
+    /** An incident with a rollback closes only with a check, or an operator's reason for none. */
+    wanting,
     /** Drafted within seconds: a check that takes longer is added when the work has resumed. */
     async draft(incident: IncidentId): Promise<void> {
       await Promise.race([underWay.get(incident), after(draftWaitsMs)]);
       await write(incident, true);
     },
-    async finish(incident: IncidentId): Promise<void> {
-      if ((await checkOf(db, incident)) === null) {
-        beginCheck(incident);
-        await underWay.get(incident);
-      }
-      await write(incident, false);
-    },
-    /** An incident with a rollback closes only with a check, or an operator's reason for none. */
-    async wanting(incident: IncidentId): Promise<string | null> {
-      const check = await checkOf(db, incident);
-      if (check?.accepted === true) {
-        tried.delete(incident);
-        return null;
-      }
-      const last = tried.get(incident);
-      if (last !== undefined && performance.now() - last.at >= lookAgainMs) {
-        beginCheck(incident, true);
-      }
-      const because =
-        check === null ? "no check could be run" : `its check was not accepted: ${check.because}`;
-      return `${because}; give a reason for none with \`lastgood incident close ${incident} "why"\``;
+    /** It was no recovery that took the release back, so nothing was written yet. */
+    async wantingByHand(incident: IncidentId): Promise<string | null> {
+      const pair = await releasePairOf(db, await deps.incidentOf(incident), null);
+      if (pair === null) return null;
+      if (!tried.has(incident)) await finish(incident);
+      return await wanting(incident);
     },
     async stop(): Promise<void> {
       await Promise.all(underWay.values());
@@ -142,11 +155,15 @@ async function makeCheck(
   if (pair === null) return known === null && (await checkCode(deps, record, revisions));
   const truths = await truthsOf(releaseWorks, pair);
   const before = tried.get(incident);
-  tried.set(incident, { truths, at: performance.now() });
-  if (before?.truths === truths) return false;
+  if (before?.truths === truths) {
+    tried.set(incident, { truths, at: performance.now() });
+    return false;
+  }
+  tried.set(incident, { truths: before?.truths ?? -1, at: performance.now() + tryAgainMs });
   const segment = record.symptoms.find(({ dimension }) => dimension !== null)?.dimension ?? null;
   const signal = AbortSignal.timeout(checkMsMax);
   const check = await learnFromRelease(releaseWorks, world, { pair, incident, segment }, signal);
+  tried.set(incident, { truths, at: performance.now() });
   if (known?.because === check.because) return false;
   await saveCheck(db, check, world.now());
   return true;

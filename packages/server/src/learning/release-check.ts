@@ -47,7 +47,7 @@ export interface Lesson {
   readonly segment: string | null;
 }
 
-const failuresMax = 1_000;
+const failuresMax = 500;
 const workMax = 2_000;
 const runsMax = 12;
 const outputMax = 16_384;

@@ -441,9 +441,12 @@ test("what holds again by itself and has nobody to blame has subsided after a qu
 
 test("what a person took back while Lastgood only watched is closed as mended by that person", async () => {
   await using store = await startDatabase();
+  let asked = 0;
+  const wantingByHand = async () => (++asked < 3 ? "no check yet" : null);
   const { room, guilty } = await guiltyRoom(store.db, {
     config: { ...twoServices, mode: "watch" },
     quietMs: 0,
+    writeUps: { wantingByHand },
   });
   await using _ = room;
   room.say();
@@ -453,6 +456,7 @@ test("what a person took back while Lastgood only watched is closed as mended by
     insert into changes (id, at, layer, kind, target, agent, reverts)
     values (gen_random_uuid(), now(), 'code', 'commit', 'api', 'ann', ${[guilty.change]}::uuid[])`;
   const closed = await room.reaches(id, "closed");
+  assert.equal(asked, 3, "as long as what it wants is not there it stays open");
   assert.equal(closed.outcome, "mended");
   assert.match(closed.because, /ann took it back/);
 });

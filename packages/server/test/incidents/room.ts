@@ -100,6 +100,7 @@ export async function startRoom(db: Db, options: RoomOptions = {}, outside = new
       draft: async () => {},
       finish: async () => {},
       wanting: async () => null,
+      wantingByHand: async () => null,
       ...options.writeUps,
     },
     ...(options.playbooks === undefined ? {} : { playbooks: options.playbooks }),
