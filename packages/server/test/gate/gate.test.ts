@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused } from "../releases/world.ts";
+import { until } from "../support/until.ts";
 import { capitalsCheck, handle, production, publish, router, startGateWorld } from "./world.ts";
 
 test("a candidate is held to the bank, and what it scored and failed is on the release", async () => {
@@ -147,4 +148,37 @@ test("a candidate that hangs is bounded and refused, the same run is not begun t
     client.startGateRun(router, "14", { only: ["support-router/none"] }),
     refused("not_found", /has no check support-router\/none/),
   );
+});
+
+test("in shadow on live inputs it waits for those that come, and says how far it is; what its server left is broken off", async () => {
+  const shadow = { from: "live", inputs: 25, within: "10s" };
+  await using world = await startGateWorld({ emptyBank: "allow", shadow });
+  const { client, server } = world;
+  await publish(client, "13", {}, true);
+  await publish(client, "14", { hangs: true });
+  await handle(client, [{ text: "came before" }], {});
+  const begun = await client.startGateRun(router, "14");
+  await until("it to wait", async () => {
+    const { progress } = await client.gateRun(begun.id);
+    return progress.total === 25 && /waits for live inputs/.test(progress.says);
+  });
+  const tickets = Array.from({ length: 25 }, (_, index) => ({ text: `refund ${index}` }));
+  await handle(client, tickets, {});
+  const run = await world.judge("14");
+  assert.equal(run.id, begun.id);
+  assert.deepEqual([run.shadow?.source, run.shadow?.inputs], ["live", 25]);
+  assert.equal(run.verdict?.kind, "refuse");
+  assert.match(
+    run.verdict?.because ?? "",
+    /worse in shadow \(answered\): 0\.0 % of 25 inputs, where 13 has 100\.0 %/,
+  );
+
+  const { db } = server.lastgood;
+  await db`
+    insert into gate_runs (id, environment, artifact, candidate, state, by, started_at, seen_at)
+    values ('gate_left', 'production', ${router}, '14', 'running', 'x', now() - interval '2 min',
+            now() - interval '2 min')`;
+  const left = await client.gateRun("gate_left");
+  assert.deepEqual([left.state, left.verdict], ["broken-off", null]);
+  assert.match(left.fault ?? "", /the server that ran it went away: run it again/);
 });
