@@ -6,8 +6,9 @@
  *     control   ──┴──> other: below the same floor? ┘
  *
  *   N1. A pair says who is to blame; the two floors only say whether all is well.
- *   N2. The first 2,000 observations are the trial, judged by one bet from its beginning (alpha); what comes
- *       later is judged by the detector of late onset (a number of samples per false alarm).
+ *   N2. The first 2,000 observations are the trial, judged by one bet from its beginning (alpha), which lasts for
+ *       as long after as that bet is winning. What comes later is judged by the detector of late onset (a number
+ *       of samples per false alarm).
  *   N3. Pure, streaming, and the state is plain JSON: the same samples in the same order give the same state.
  */
 import { controlSamplesMin } from "./control-gate.ts";
@@ -20,7 +21,7 @@ import {
   newDetector,
   observe,
 } from "./detector.ts";
-import { floorMax } from "./floor.ts";
+import { floorMax, logFloorEvidence } from "./floor.ts";
 import {
   type Arm,
   addToPair,
@@ -119,8 +120,8 @@ export function ownSettings(
 }
 
 /** N2. */
-export function isInTrial({ samples }: DetectorState): boolean {
-  return samples < trialObservations;
+export function isInTrial({ samples, floor }: DetectorState): boolean {
+  return samples < trialObservations || logFloorEvidence(floor) > 0;
 }
 
 function settings({ delta, sustainMs, minSamples }: Guardrail, state: DetectorState) {
@@ -148,11 +149,15 @@ export function floorOfLine(line: LineState, guardrail: Guardrail): number | nul
   return floorOf(line.own, ownSettings(line, guardrail, line.own));
 }
 
-/** Whether the control holds its floor since a moment; null while fewer than 20 of its samples tell. */
+/**
+ * Whether the control holds its floor since a moment; null while fewer than 20 of its samples tell. It does not
+ * when it lies below by more than two standard errors: so few samples are below a little by chance alone.
+ */
 export function isOtherWell(line: LineState, guardrail: Guardrail, since: number): boolean | null {
   const m = floorOfLine(line, guardrail);
   const { n, mean } = levelSince(line.other.sustain, since);
-  return m === null || n < controlSamplesMin ? null : mean >= m;
+  if (m === null || n < controlSamplesMin) return null;
+  return mean >= m - 2 * Math.sqrt((m * (1 - m)) / n);
 }
 
 export function meanOf({ n, sum }: Tally): number {

@@ -1,13 +1,4 @@
-/** A seeded generator of numbers in [0,1): the same seed plays the same world. */
-export function chance(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { chance } from "../../src/signals/chance.ts";
 
 /** The standard error of a share of `p` measured over `n` runs. */
 export function standardError(p: number, n: number): number {

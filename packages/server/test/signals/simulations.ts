@@ -7,12 +7,20 @@ import {
   newDetector,
   observe,
 } from "../../src/signals/detector.ts";
-import { floorMax, logFloorEvidence, newFloor, observeFloor } from "../../src/signals/floor.ts";
+import {
+  betFractions,
+  floorMax,
+  gain,
+  logFloorEvidence,
+  newFloor,
+  observeFloor,
+} from "../../src/signals/floor.ts";
 import {
   logLateOnsetEvidence,
   newLateOnset,
   observeLateOnset,
 } from "../../src/signals/late-onset.ts";
+import { pairFloor, pairFractions, pairScore } from "../../src/signals/paired.ts";
 
 export const settings: DetectorSettings = {
   kind: "late-onset",
@@ -67,6 +75,53 @@ export function estimatedFloorFalseAlarms(
   return alarms / runs;
 }
 
+/** The same with nothing taken off the mean: what the margin is for. */
+export function bareMeanFalseAlarms(
+  p: number,
+  random: () => number,
+  { runs, horizon }: { runs: number; horizon: number },
+): number {
+  let alarms = 0;
+  for (let run = 0; run < runs; run++) {
+    let sum = 0;
+    for (let index = 0; index < establishedSamples; index++) if (random() < p) sum += 1;
+    const m = sum / establishedSamples;
+    alarms += floorCrossings(m, () => () => (random() < p ? 1 : 0), { runs: 1, horizon });
+  }
+  return alarms / runs;
+}
+
+/** Its mean drifts from .9 up to 1 and back. */
+export function driftingWorld(random: () => number): NextScore {
+  return (_, index) => (random() < 0.9 + 0.1 * Math.sin(index / 50) ** 2 ? 1 : 0);
+}
+
+/** After a bad one the next is bad more often, and never more often than one in ten. */
+export function dependentWorld(random: () => number): NextScore {
+  return (previous) => (random() < (previous === 1 ? 0.97 : 0.9) ? 1 : 0);
+}
+
+/** Only its marginal mean is m: bad ones come in runs, in which E[x | past] < m. */
+export function marginalWorld(m: number, correlation: number, random: () => number): NextScore {
+  return (previous) => (random() < m + correlation * (previous - m) ? 1 : 0);
+}
+
+/** The greatest factor that a bet is multiplied by on average, over floors and means at them or above. */
+export function greatestFactor(random: () => number, tries = 100_000): number {
+  let greatest = 0;
+  for (let run = 0; run < tries; run++) {
+    const m = random() * floorMax;
+    const p = m + (1 - m) * random();
+    const delta = random();
+    const y = delta - (1 + delta) * random();
+    for (const fraction of betFractions) greatest = Math.max(greatest, 1 + gain(fraction, m, p));
+    for (const fraction of pairFractions) {
+      greatest = Math.max(greatest, 1 + gain(fraction, pairFloor(delta), pairScore(y)));
+    }
+  }
+  return greatest;
+}
+
 /** The share of runs in which a whole detector, young at first, ever says regression of a steady signal. */
 export function steadyFalseAlarms(
   p: number,
@@ -88,9 +143,14 @@ export function steadyFalseAlarms(
   return alarms / runs;
 }
 
-/** Mean samples from a change after 200 samples at .97 to the alarm of e-SR at m = .95, B = 1,000. */
-export function lateOnsetDelay(after: number, random: () => number, runs: number): number {
-  const limit = Math.log(1_000);
+/** Mean samples from a change after 200 samples at .97 to the alarm of e-SR at m = .95. */
+export function lateOnsetDelay(
+  after: number,
+  random: () => number,
+  runs: number,
+  budget = 1_000,
+): number {
+  const limit = Math.log(budget);
   let total = 0;
   for (let run = 0; run < runs; run++) {
     const state = newLateOnset();

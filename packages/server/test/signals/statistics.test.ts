@@ -14,11 +14,12 @@ import {
 import { newLateOnset, observeLateOnset, onsetOf } from "../../src/signals/late-onset.ts";
 import { chance, seed, standardError } from "./chance.ts";
 import {
+  dependentWorld,
+  driftingWorld,
   estimatedFloorFalseAlarms,
   floorCrossings,
   lateOnsetDelay,
   lateOnsetRunLength,
-  type NextScore,
   sharedOutageRollbacks,
   steadyFalseAlarms,
 } from "./simulations.ts";
@@ -69,10 +70,7 @@ for (const p of [0.5, 0.8, 0.95, 0.99]) {
 
 test("neither drift above the floor nor dependence on the past raises that chance", () => {
   const random = chance(seed + 1);
-  const drifting: NextScore = (_, index) =>
-    random() < 0.9 + 0.1 * Math.sin(index / 50) ** 2 ? 1 : 0;
-  const dependent: NextScore = (previous) => (random() < (previous === 1 ? 0.97 : 0.9) ? 1 : 0);
-  for (const world of [drifting, dependent]) {
+  for (const world of [driftingWorld(random), dependentWorld(random)]) {
     const share = floorCrossings(0.9, () => world, trials);
     assert.ok(share <= bound, `${share} > ${bound}, ${says}`);
   }
