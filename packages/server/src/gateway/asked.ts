@@ -45,13 +45,18 @@ export function askedOf(dialect: Dialect, caller: Caller, headers: Headers, text
   return {
     ...{ caller, dialect, body, key },
     artifact: model,
-    target: headerOf(headers, names.target, 300) ?? dialect.userOf(body)?.slice(0, 300) ?? key,
+    target: headerOf(headers, names.target, 300) ?? userOf(dialect, body) ?? key,
     isStream: body.stream === true,
     ends: endOf(headerOf(headers, names.ends, 20)),
     session: headerOf(headers, names.session, 200),
     dimensions: dimensionsOf(headerOf(headers, names.dimensions, 1_000)),
     forwarded: forwardedOf(dialect, headers),
   };
+}
+
+function userOf(dialect: Dialect, body: Body): string | null {
+  const user = dialect.userOf(body)?.slice(0, 300).toWellFormed().replaceAll("\0", "") ?? "";
+  return user === "" ? null : user;
 }
 
 function forwardedOf(dialect: Dialect, headers: Headers): Readonly<Record<string, string>> {

@@ -48,6 +48,7 @@ export interface Dialect {
 }
 
 export const textMax = 1_048_576;
+const tokensMax = 1e9;
 
 export function newReading(): Reading {
   const tokens = { tokens: null, inputTokens: 0 };
@@ -65,8 +66,9 @@ function field(value: unknown, name: string): unknown {
     : undefined;
 }
 
+/** A count of tokens; what an endpoint says beyond belief is none. */
 function numberOf(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) ? value : 0;
+  return typeof value === "number" && value >= 0 && value <= tokensMax ? value : 0;
 }
 
 function parsed(text: string): unknown {
@@ -140,7 +142,7 @@ export const openai: Dialect = {
 
 function readOpenaiUsage(usage: unknown, reading: Reading): void {
   const total = field(usage, "total_tokens");
-  if (typeof total === "number") reading.tokens = total;
+  if (typeof total === "number") reading.tokens = numberOf(total);
 }
 
 export const anthropic: Dialect = {

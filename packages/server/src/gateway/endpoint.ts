@@ -69,12 +69,17 @@ export function openEndpoints(
       });
       const leave = () => request.destroy(signal.reason);
       const done = () => {
+        isDone = true;
         clearTimeout(timer);
         signal.removeEventListener("abort", leave);
       };
+      let isDone = false;
       const timer = setTimeout(() => {
-        const silent = `it did not begin to answer within ${firstByteWithin} ms`;
-        request.destroy(new EndpointTrouble("endpoint_stalled", silent));
+        setImmediate(() => {
+          if (isDone) return;
+          const silent = `it did not begin to answer within ${firstByteWithin} ms`;
+          request.destroy(new EndpointTrouble("endpoint_stalled", silent));
+        });
       }, firstByteWithin);
       request.once("response", (response) => {
         done();
@@ -173,7 +178,12 @@ export function passOn(
     const cut = (kind: TroubleKind, says: string) => over(new EndpointTrouble(kind, says));
     const leave = () => over(signal.reason);
     const stall = setTimeout(() => {
-      if (!isTaking) cut("endpoint_stalled", `it was silent for ${stallAfter} ms in its answer`);
+      // Where this process itself was held up, what came meanwhile is read first.
+      const before = bytes;
+      setImmediate(() => {
+        if (isTaking || bytes > before) return;
+        cut("endpoint_stalled", `it was silent for ${stallAfter} ms in its answer`);
+      });
     }, stallAfter);
     const end = setTimeout(
       () => cut("endpoint_stalled", `its answer took longer than ${longest} ms`),

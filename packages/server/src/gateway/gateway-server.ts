@@ -32,9 +32,16 @@ export async function listenAsGateway(
   deps: GatewayServerDeps,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<GatewayServer> {
+  const underWay = { count: 0 };
   const server = createServer(
     { keepAliveTimeout: 65_000, requestTimeout: readMsMax, noDelay: true },
-    (request, response) => void handle(deps, request, response),
+    (request, response) => {
+      underWay.count += 1;
+      response.once("close", () => {
+        underWay.count -= 1;
+      });
+      void handle(deps, underWay, request, response);
+    },
   );
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) =>
@@ -64,8 +71,14 @@ export async function listenAsGateway(
   };
 }
 
+/** Requests at this door, also those that are still being read. */
+interface UnderWay {
+  readonly count: number;
+}
+
 async function handle(
   deps: GatewayServerDeps,
+  underWay: UnderWay,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -79,7 +92,7 @@ async function handle(
         `There is no ${request.method} ${path.slice(0, 100)} here: this gateway takes POST ${dialects.map((each) => each.path).join(" and POST ")}.`,
       );
     }
-    await take(deps, dialect, request, response);
+    await take(deps, { dialect, underWay }, request, response);
   } catch (error) {
     refuse(deps, dialect ?? openai, response, error);
   }
@@ -87,7 +100,7 @@ async function handle(
 
 async function take(
   deps: GatewayServerDeps,
-  dialect: Dialect,
+  { dialect, underWay }: { readonly dialect: Dialect; readonly underWay: UnderWay },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -96,7 +109,7 @@ async function take(
     if (!response.writableFinished) left.abort(new ClientLeft());
   });
   const most = deps.inFlightMax();
-  if (deps.flights.count() >= most) {
+  if (underWay.count > most) {
     response.setHeader("retry-after", "1");
     throw new Fault(
       "too_many",

@@ -13,7 +13,7 @@ import { requestFor } from "./asked.ts";
 import { newReading } from "./dialect.ts";
 import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
 import { modelOf } from "./model-release.ts";
-import { type Ended, executionOf, type Passing, sampleOf, samplesOf } from "./passed.ts";
+import { type Ended, executionOf, keepable, type Passing, sampleOf, samplesOf } from "./passed.ts";
 import type { Reports } from "./report.ts";
 
 export interface Mirroring {
@@ -148,6 +148,7 @@ async function ask(
 function agreement(passing: Passing, { ok, reading, endedAt }: Ended, live: Ended) {
   const isComparable = ok === true && live.ok === true && live.reading?.usesTools === false;
   if (!isComparable || reading === null) return [];
-  const value = digestOf(reading.text) === digestOf(live.reading.text) ? 1 : 0;
+  const isSame = digestOf(keepable(reading.text)) === digestOf(keepable(live.reading.text));
+  const value = isSame ? 1 : 0;
   return [sampleOf(passing, endedAt, releaseSignals.agreement, { value })];
 }

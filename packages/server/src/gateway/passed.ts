@@ -74,7 +74,7 @@ export function executionOf(
 ): ReportedExecution {
   const { id, key, asked, release, target, attempt, previous, mirrorOf, begunAt } = passing;
   const { artifact, version, epoch } = release;
-  const text = ended?.reading?.text ?? null;
+  const text = ended?.reading == null ? null : keepable(ended.reading.text);
   return {
     ...{ id, artifact, version, epoch, key, target, attempt, previous, mirrorOf },
     ...{ agent: asked.caller.agent, session: asked.session, dimensions: asked.dimensions },
@@ -86,6 +86,11 @@ export function executionOf(
     outputDigest: ended?.ok === true && text !== null ? digestOf(text) : null,
     ...(records ? { input: inputOf(asked.body), ...(text === null ? {} : { output: text }) } : {}),
   };
+}
+
+/** A text as PostgreSQL keeps it, and others read it. */
+export function keepable(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "");
 }
 
 /** What the model was asked, without how it is to be sent. */

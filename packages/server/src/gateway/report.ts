@@ -4,6 +4,7 @@
  */
 import type { GatewayReport } from "@lastgood/sdk";
 import type { Logger } from "pino";
+import { Fault, faults } from "../fault.ts";
 import { type Loop, startLoop } from "../loop.ts";
 
 export type ReportedSample = GatewayReport["samples"][number];
@@ -24,6 +25,8 @@ export interface ReportCounts {
   readonly executionsDropped: number;
   /** Inputs and outputs that were left out because too many waited. */
   readonly contentsDropped: number;
+  /** Single ones that whoever takes them refused for good. */
+  readonly refused: number;
 }
 
 const everyMs = 200;
@@ -42,7 +45,7 @@ export function startReports({
   let samples: ReportedSample[] = [];
   let executions: ReportedExecution[] = [];
   let contentBytes = 0;
-  const dropped = { samples: 0, executions: 0, contents: 0 };
+  const dropped = { samples: 0, executions: 0, contents: 0, refused: 0 };
   let isAway = false;
 
   /** Said when it begins and when it is over, and not at every try. */
@@ -67,6 +70,20 @@ export function startReports({
     dropped.executions += more;
   }
 
+  /** What is refused for good is found by halves, and left out: one must not hold up all the others. */
+  async function sendApart(report: GatewayReport): Promise<void> {
+    try {
+      await send(report);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const halves = halvesOf(report);
+      for (const half of halves) await sendApart(half);
+      if (halves.length > 0) return;
+      dropped.refused += 1;
+      log.error({ err: error }, "what passed was refused, and is left out");
+    }
+  }
+
   /** True: there was more than fits at once. */
   async function sendSome(): Promise<boolean> {
     const some = {
@@ -77,7 +94,7 @@ export function startReports({
     samples = samples.slice(some.samples.length);
     executions = executions.slice(some.executions.length);
     try {
-      await send(some);
+      await sendApart(some);
     } catch (error) {
       samples = [...some.samples, ...samples];
       executions = [...some.executions, ...executions];
@@ -111,7 +128,7 @@ export function startReports({
     counts: () => ({
       ...{ buffered: samples.length, dropped: dropped.samples },
       ...{ executionsBuffered: executions.length, executionsDropped: dropped.executions },
-      contentsDropped: dropped.contents,
+      ...{ contentsDropped: dropped.contents, refused: dropped.refused },
     }),
     async stop() {
       await loop.stop();
@@ -120,6 +137,34 @@ export function startReports({
       return { samples, executions };
     },
   };
+}
+
+/** Each smaller than the whole; none of a single one. */
+function halvesOf({ samples, executions }: GatewayReport): readonly GatewayReport[] {
+  if (samples.length + executions.length <= 1) return [];
+  if (samples.length > 0 && executions.length > 0) {
+    return [
+      { samples, executions: [] },
+      { samples: [], executions },
+    ];
+  }
+  const [half, middle] = [Math.ceil(samples.length / 2), Math.ceil(executions.length / 2)];
+  return [
+    { samples: samples.slice(0, half), executions: executions.slice(0, middle) },
+    { samples: samples.slice(half), executions: executions.slice(middle) },
+  ];
+}
+
+const mended: ReadonlySet<string> = new Set([
+  ...["unauthenticated", "token_expired", "contained", "forbidden", "not_found", "internal"],
+]);
+
+/** Whether the very same would be refused again: by the schema, or by PostgreSQL for what it says. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof Fault)
+    return faults[error.code].retry === "never" && !mended.has(error.code);
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === "string" && /^2[23]/.test(code);
 }
 
 function bytesOf({ input, output }: ReportedExecution): number {

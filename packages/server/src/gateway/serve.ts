@@ -84,8 +84,7 @@ async function pass(
   mayMove: boolean,
 ): Promise<PinMoved | null> {
   const { asked, release, target } = passing;
-  const model = modelOf(release);
-  const endpoint = endpointFor(deps, asked, release, model);
+  const { model, endpoint } = servedBy(deps, passing);
   const flight = deps.flights.take(asked, release, target);
   const began = performance.now();
   const running = setTimeout(() => tell(deps, passing, null), tellRunningAfterMs);
@@ -114,18 +113,28 @@ async function pass(
   return null;
 }
 
-/** One that speaks another API than the client is not asked. */
-function endpointFor(
-  { endpoint }: ServeDeps,
-  { dialect }: Asked,
-  { artifact, version }: PinnedModel,
-  model: ModelRelease,
-): Endpoint {
-  const found = endpoint(model.endpoint);
-  if (found.config.api === dialect.api) return found;
+/** A release that cannot be served at all fails each request: that is told of it as well. */
+function servedBy(
+  deps: ServeDeps,
+  passing: Passing,
+): { readonly model: ModelRelease; readonly endpoint: Endpoint } {
+  const { asked, release } = passing;
+  let model: ModelRelease;
+  let endpoint: Endpoint;
+  try {
+    model = modelOf(release);
+    endpoint = deps.endpoint(model.endpoint);
+  } catch (error) {
+    if (!(error instanceof Fault) || release.kind !== "model") throw error;
+    const nothing = { tookMs: 0, firstByteMs: null, reading: null, endedAt: deps.world.now() };
+    tell(deps, passing, { ...nothing, ok: false, error: error.message });
+    throw error;
+  }
+  if (endpoint.config.api === asked.dialect.api) return { model, endpoint };
+  const { artifact, version } = release;
   throw new Fault(
     "state_forbids",
-    `${artifact}:${version} is served by ${model.endpoint}, which speaks the API of ${found.config.api}: ask for it with a client of that.`,
+    `${artifact}:${version} is served by ${model.endpoint}, which speaks the API of ${endpoint.config.api}: ask for it with a client of that.`,
     { context: { artifact, version } },
   );
 }

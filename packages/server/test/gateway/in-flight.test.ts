@@ -70,11 +70,12 @@ test("cancel-retry: who has nothing yet is answered by the new release, each onc
     return now.inFlight === 5 && now;
   });
   assert.equal(account.retried, 5);
-  const { executions } = await server.client.executions({ artifact, version: "2" });
-  assert.deepEqual(
-    [...new Set(executions.map(({ attempt, state }) => `${attempt} ${state}`))],
-    ["2 finished"],
-  );
+  const finished = await until("all to be finished", async () => {
+    const wanted = { artifact, version: "2", state: "finished" } as const;
+    const { executions } = await server.client.executions(wanted);
+    return executions.length === 5 && executions;
+  });
+  assert.deepEqual([...new Set(finished.map(({ attempt }) => attempt))], [2]);
 });
 
 test("what a client has begun to read is finished by the release that began it", async () => {

@@ -39,6 +39,24 @@ test("while nobody takes them the newest 10,000 samples are kept, and those that
   assert.deepEqual(left.samples, [sampleOf(1)], "what nobody took is handed back");
 });
 
+test("what is refused for good holds up nothing else, and is counted", async () => {
+  const taken: string[] = [];
+  const reports = startReports({
+    log,
+    async send({ samples, executions }) {
+      assert.deepEqual(executions, []);
+      const keys = samples.map(({ key = "" }) => key);
+      if (keys.includes("13")) throw new Fault("bad_input", "13 is bad luck");
+      taken.push(...keys);
+    },
+  });
+  reports.tell({ samples: Array.from({ length: 100 }, (_, n) => sampleOf(n)), executions: [] });
+  await until("the others to be taken", () => taken.length === 99);
+  await until("it to be counted", () => reports.counts().refused === 1);
+  assert.deepEqual([taken.includes("13"), new Set(taken).size], [false, 99]);
+  await reports.stop();
+});
+
 test("a token that was let in stays good while nobody can be asked, and a revoked one does not", async () => {
   let now = 0;
   let answer: () => Promise<{ name: string; agent: string | null }> = async () => ({

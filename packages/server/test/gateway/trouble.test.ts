@@ -122,6 +122,7 @@ test("an endpoint that is not there, or not declared, is said so", async () => {
     openai.chat.completions.create({ model: wanted, messages: ask("hello") });
   await assert.rejects(create("lost"), /502 The endpoint nowhere failed: it cannot be reached/);
   await assert.rejects(create("undeclared"), /409 There is no endpoint missing: declare it/);
+  await told("undeclared", /no endpoint missing/);
 });
 
 test("an endpoint's key is never handed on, not even where the endpoint repeats it", async () => {
@@ -134,6 +135,18 @@ test("an endpoint's key is never handed on, not even where the endpoint repeats 
     },
   );
   how = {};
+});
+
+test("what no database keeps is left out of what is told, and holds up nothing else", async () => {
+  how = { text: "half \ud83d and none \0 of it" };
+  await openai.chat.completions.create({
+    ...{ model: "router", messages: ask("\0 and \udc00"), user: "ada\0\ud83d" },
+  });
+  how = {};
+  await until("it to be told", async () => {
+    const { executions } = await server.client.executions({ artifact: "router", limit: 1 });
+    return executions[0]?.state === "finished" && executions[0].target.startsWith("ada");
+  });
 });
 
 test("connections that the endpoint closed meanwhile fail no request", async () => {
