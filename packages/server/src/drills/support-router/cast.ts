@@ -28,7 +28,7 @@ export interface Cast {
 
 const orderMsMax = 40_000;
 /** Tickets a second on a quiet day. */
-const perSecond = 100;
+const perSecond = 80;
 
 export async function startCast(
   client: Client,

@@ -83,7 +83,7 @@ function composeOf(world: RouterWorld, { holdback }: Story): string {
         endpoints: { blue: endpoint(blue), green: endpoint(green) },
         record: { [artifact]: 20_000 },
       },
-      gate: { [artifact]: { run: { model: true }, shadow: { inputs: 400 } } },
+      gate: { [artifact]: { run: { model: true }, shadow: { inputs: 800 } } },
       rules: { answered: { service: artifact, signal: "success", objective: 0.95 } },
       rollouts: { [artifact]: rolloutOf(holdback) },
     },

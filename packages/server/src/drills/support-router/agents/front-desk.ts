@@ -44,12 +44,15 @@ const tickets = ticketsOf(seed);
 const chance = chanceOf(seed + 0xdec);
 const tickMs = 10;
 const givesUpMs = 25_000;
-const underWayMax = 200;
+const underWayMax = 64;
+const tellersMax = 8;
 const triesMax = 20;
+const againMs = 500;
 
 let traffic: DeskOrder["traffic"] = "none";
 let due = 0;
 const underWay = new Set<Promise<void>>();
+const known: Known[] = [];
 
 /** A surge comes on top of what comes anyway. */
 function rateOf({ size }: Surge): number {
@@ -73,8 +76,25 @@ async function send(ticket: Ticket): Promise<void> {
   appendFileSync(join(folder, "requests.ndjson"), `${JSON.stringify(line)}\n`);
   const isKnownLater = chance.next() * 100 < outcomes.ofHundred;
   if (isKnownLater && routed.execution !== null && routed.queue !== null) {
-    await pause(chance.integer(...outcomes.afterMs));
-    await tell(routed.execution, ticket);
+    const dueAt = performance.now() + chance.integer(...outcomes.afterMs);
+    known.push({ execution: routed.execution, ticket, dueAt, tries: 1 });
+  }
+}
+
+interface Known {
+  readonly execution: string;
+  readonly ticket: Ticket;
+  readonly dueAt: number;
+  readonly tries: number;
+}
+
+/** Few people find out, and tell one ticket after another: what they cannot tell yet waits. */
+async function tellWhatIsKnown(): Promise<never> {
+  for (;;) {
+    const at = known.findIndex(({ dueAt }) => dueAt <= performance.now());
+    const [next] = at < 0 ? [] : known.splice(at, 1);
+    if (next === undefined) await pause(tickMs);
+    else await tell(next).catch((error: unknown) => journal("failed", { because: String(error) }));
   }
 }
 
@@ -83,17 +103,16 @@ function nothing(error: string): Routed {
 }
 
 /** What has just passed the gateway may not be in the books yet. */
-async function tell(execution: string, { id, queue }: Ticket): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      await client.tellOutcome(execution, { expected: queue });
-      return journal("told", { ticket: id, execution });
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      const isSoon = error.code === "not_found" && tries < triesMax;
-      if (!isSoon) return journal("refused", { ticket: id, execution, because: error.message });
-      await pause(100 * tries);
-    }
+async function tell(what: Known): Promise<void> {
+  const { execution, ticket, tries } = what;
+  try {
+    await client.tellOutcome(execution, { expected: ticket.queue });
+    journal("told", { ticket: ticket.id, execution });
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const isSoon = error.code === "not_found" && tries < triesMax;
+    if (isSoon) known.push({ ...what, tries: tries + 1, dueAt: performance.now() + againMs });
+    else journal("refused", { ticket: ticket.id, execution, because: error.message });
   }
 }
 
@@ -101,8 +120,8 @@ function sendDue(): void {
   if (traffic === "none") return;
   due += (rateOf(surge) * tickMs) / 1_000;
   for (; due >= 1; due -= 1) {
-    // Whoever finds the line busy writes a moment later.
-    if (underWay.size >= underWayMax) return;
+    // Whoever finds the line busy does not write.
+    if (underWay.size >= underWayMax) continue;
     const sending = send(tickets.next(traffic === "surge" ? surge : null)).catch((error) =>
       journal("failed", { because: String(error) }),
     );
@@ -118,6 +137,7 @@ async function follow(order: DeskOrder): Promise<void> {
 }
 
 setInterval(sendDue, tickMs);
+for (let teller = 0; teller < tellersMax; teller++) void tellWhatIsKnown();
 process.on("message", (order: DeskOrder) => {
   follow(order).then(
     () => process.send?.({ done: true }),
