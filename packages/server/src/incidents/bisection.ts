@@ -157,16 +157,21 @@ export interface Costs {
 }
 
 /**
- * The revision whose next run is expected to teach the most for what it costs. Null when none is worth
- * starting; while others are under way, less is.
+ * The revision (`among` these) whose next run is expected to teach the most for what it costs. Null when none is
+ * worth starting; while others are under way, less is.
  */
-export function chooseRevision(line: Line, { open, underWay, opening }: Costs): number | null {
+export function chooseRevision(
+  line: Line,
+  { open, underWay, opening }: Costs,
+  among: ReadonlySet<number> | null = null,
+): number | null {
   const gains = expectedInformation(line, underWay);
   const worthIt = underWay.length === 0 ? worthRunning : worthRunningBeside;
   let best: number | null = null;
   let bestWorth = 0;
   for (const [p, tally] of line.tallies.entries()) {
     const gain = gains[p] ?? 0;
+    if (among !== null && !among.has(p)) continue;
     if (underWay.includes(p) || isExhausted(tally) || gain < worthIt) continue;
     const worth = gain / (open.has(p) ? 1 : 1 + opening);
     if (worth > bestWorth) {

@@ -95,31 +95,21 @@ export function lineWeights(board: EvidenceBoard, work: LineWork): readonly numb
   );
 }
 
-/** What a lead gives to how soon a suspect is looked at. */
-const leadWeight = 300;
-/** What all suspects of the line have together once something leads among them: the check fails, of somebody. */
-const ledTotal = 0.95;
-
-/** `lineWeights` leaning to the suspects that the leads name; undefined where they name none of the line. */
-export function leaningWeights(
+/** The revisions of the line at which the leads first stand, the likeliest first. */
+export function ledPositions(
   board: EvidenceBoard,
   work: LineWork,
   leads: readonly Lead[],
-): readonly number[] | undefined {
-  const strengths = work.line.suspects.map((commits) =>
-    Math.max(
-      0,
-      ...board.suspected
-        .filter(({ change }) => isOn(work, commits, change))
-        .map(({ change }) => leads.find((lead) => lead.change === change.id)?.likeness ?? 0),
-    ),
-  );
-  if (strengths.every((strength) => strength === 0)) return undefined;
-  const leaning = lineWeights(board, work).map(
-    (weight, index) => weight * (1 + leadWeight * (strengths[index] ?? 0)),
-  );
-  const total = leaning.reduce((sum, each) => sum + each, 0);
-  return total === 0 ? undefined : leaning.map((each) => (ledTotal * each) / total);
+): readonly number[] {
+  return leads
+    .toSorted((one, other) => other.likeness - one.likeness)
+    .flatMap((lead) => {
+      const found = board.suspected.find(({ change }) => change.id === lead.change);
+      const index = work.line.suspects.findIndex(
+        (commits) => found !== undefined && isOn(work, commits, found.change),
+      );
+      return index < 0 ? [] : [index + 1];
+    });
 }
 
 /** A service is calm again this long after a deploy. */

@@ -21,7 +21,7 @@ import type { Judgement } from "./act-ladder.ts";
 import { type Line, untried, withRun } from "./bisection.ts";
 import {
   type EvidenceBoard,
-  leaningWeights,
+  ledPositions,
   lineWeights,
   servedBefore,
   type Weighing,
@@ -194,7 +194,7 @@ async function rerunLines(
       servedBefore: servedBefore(board, work),
       sandboxes: deps.sandboxes,
       weights: () => lineWeights(board, work),
-      leaning: () => leaningWeights(board, work, leads),
+      leads: ledPositions(board, work, leads),
       signal,
       async onRun(position, run) {
         await deps.db.begin(async (tx) => {

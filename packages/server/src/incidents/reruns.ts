@@ -22,10 +22,10 @@ export interface RerunRequest {
   /** How likely each suspect is by everything but the reruns, as it stands now. */
   weights(): readonly number[];
   /**
-   * The same, leaning to where earlier incidents lead: it orders the runs. What they have shown is judged by
-   * `weights` alone.
+   * Where earlier incidents lead, the likeliest first: that revision and the one before it are run before any
+   * other, for as long as they agree with the lead. What the runs have shown is judged as ever.
    */
-  leaning?(): readonly number[] | undefined;
+  readonly leads?: readonly number[];
   onRun(position: number, run: CheckRun): Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -148,11 +148,20 @@ class Board {
       underWay: [...this.#underWay],
       opening: openingCost,
     };
-    const leaning = this.#request.leaning?.();
-    const led =
-      leaning === undefined ? null : chooseRevision({ ...this.#line, weights: leaning }, costs);
-    // Where the lead is exhausted, and still nobody is convicted, it is looked for everywhere.
-    return led ?? chooseRevision(this.#line, costs);
+    const pair = this.#ledPair();
+    if (pair === null) return chooseRevision(this.#line, costs);
+    const led = chooseRevision(this.#line, costs, pair);
+    // Where the pair is run enough, and still nobody is convicted, it is looked for everywhere.
+    return led === null && this.#underWay.size === 0 ? chooseRevision(this.#line, costs) : led;
+  }
+
+  /** The first lead that nothing speaks against: red with it, and green without. */
+  #ledPair(): ReadonlySet<number> | null {
+    const { tallies } = this.#line;
+    const led = this.#request.leads?.find(
+      (position) => tallies[position]?.good === 0 && tallies[position - 1]?.bad === 0,
+    );
+    return led === undefined ? null : new Set([led, led - 1]);
   }
 
   async #open(position: number): Promise<Held | null> {

@@ -47,9 +47,9 @@ async function startLearning({ db, diffs, bad }: Setting) {
   return { room, skills };
 }
 
-/** Eight commits in one deploy; the one at `guilty` and all after it fail the check. */
+/** Six commits in one deploy; the one at `guilty` and all after it fail the check. */
 async function deployDamage({ diffs, bad }: Setting, room: Room, guilty: number, lines: string) {
-  const agents = Array.from({ length: 8 }, (_, index) => `agent-${index}`);
+  const agents = Array.from({ length: 6 }, (_, index) => `agent-${index}`);
   const pushed = await room.push("api", agents);
   const culprit = pushed[guilty] ?? assert.fail();
   // What did it before is back as it was, and no suspect of today.
@@ -97,12 +97,12 @@ test("what fails the same way is looked into where the playbook leads, and is pr
   assert.equal((await requireSkill(store.db, skill)).playbook.revision, 1);
 
   const wording = "-drop this one: revisions_by_article\n+create index others";
-  const { culprit, pushed } = await deployDamage(setting, room, 6, wording);
+  const { culprit, pushed } = await deployDamage(setting, room, 4, wording);
   const second = await decided(room, "playbook.confirmed");
   assert.deepEqual(second.decision?.changes, [culprit.change]);
   assert.deepEqual(told(second), ["playbook.proposed", "playbook.confirmed"]);
   const runs = room.outside.runs;
-  const pair = [culprit.commit, pushed[5]?.commit];
+  const pair = [culprit.commit, pushed[3]?.commit];
   assert.deepEqual(new Set(runs.slice(0, 2).map(({ revision }) => revision)), new Set(pair));
   assert.ok(runs.length < runsAtFirst, `${runs.length} runs, ${runsAtFirst} at first`);
   assert.deepEqual(second.decision?.witnesses, ["contrast", "rerun"], "the playbook is no witness");
@@ -126,8 +126,8 @@ test("a playbook that was sure of its lead and wrong is marked, and is not consu
   await putRight(room, await decided(room));
   const { id } = await requireSkill(store.db, skill);
 
-  const { culprit, pushed } = await deployDamage(setting, room, 6, "+something else entirely");
-  setting.diffs.set(pushed[2]?.commit ?? "", damage);
+  const { culprit, pushed } = await deployDamage(setting, room, 4, "+something else entirely");
+  setting.diffs.set(pushed[1]?.commit ?? "", damage);
   const second = await decided(room, "playbook.mistaken");
   assert.deepEqual(second.decision?.changes, [culprit.change], "evidence decides");
   assert.deepEqual(told(second), ["playbook.proposed", "playbook.mistaken"]);
@@ -137,7 +137,7 @@ test("a playbook that was sure of its lead and wrong is marked, and is not consu
   assert.deepEqual(told(await putRight(room, second)).slice(2), ["skill.written"]);
   assert.notEqual((await requireSkill(store.db, skill)).id, id, "a new one was written");
 
-  await deployDamage(setting, room, 6, damage);
+  await deployDamage(setting, room, 4, damage);
   assert.deepEqual(told(await decided(room)), ["playbook.known"], "by the new one alone");
 });
 
