@@ -101,6 +101,8 @@ export interface RolloutEvent {
 export interface RolloutDetails extends Rollout {
   /** What the judge says now; null: nothing watches it. */
   readonly verdict: RolloutVerdict | null;
+  /** What it waits for by itself; null: for nothing. */
+  readonly waits: string | null;
   /** Oldest first, at most 500. */
   readonly events: readonly RolloutEvent[];
 }

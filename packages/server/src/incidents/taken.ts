@@ -41,22 +41,25 @@ function thingsOfStep(step: Step): readonly Thing[] {
   }
 }
 
+/** Where damage to the thing shows first; of an artifact that nothing declared uses, under its own name. */
+function showingFirst(config: Config, thing: Thing): readonly string[] {
+  const { layer, target } = thing;
+  if (layer === "runtime" && Object.hasOwn(config.services, target)) return [target];
+  const carriers = carriersOf(config, thing);
+  return carriers.length === 0 && layer === "versions" ? [target] : carriers;
+}
+
 /** Who holds the thing (or a service that carries it): the incident and the person; null when free. */
 export async function takenBy(
   { db, configuration }: MoveDeps,
   things: readonly Thing[],
 ): Promise<{ readonly incident: IncidentId; readonly by: string } | null> {
   const config = configuration.current();
-  const services = new Set(
-    things.flatMap((thing) =>
-      Object.hasOwn(config.services, thing.target) && thing.layer === "runtime"
-        ? [thing.target]
-        : carriersOf(config, thing),
-    ),
-  );
+  const services = new Set(things.flatMap((thing) => showingFirst(config, thing)));
   for (const { incident } of await incidentsIn(db, ["taken"])) {
     if (incident.state !== "taken") continue;
-    const held = servicesOf(config, incident, await symptomsOf(db, incident.id));
+    const symptoms = await symptomsOf(db, incident.id);
+    const held = [incident.service, ...servicesOf(config, incident, symptoms)];
     if (held.some((service) => services.has(service)))
       return { incident: incident.id, by: incident.by };
   }

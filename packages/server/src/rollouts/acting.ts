@@ -1,4 +1,5 @@
 /** What every act on a rollout needs, and how one stops for a person. */
+import { Fault } from "../fault.ts";
 import type { World } from "../world.ts";
 import { type DialDeps, nameOfRollout } from "./dial.ts";
 import type { IncidentDesk } from "./neighbours.ts";
@@ -23,6 +24,20 @@ export const ownName = "lastgood";
 
 export function says(rollout: Rollout, event: string, text: string): Told {
   return { actor: nameOfRollout(rollout), event, text };
+}
+
+const triesMax = 5;
+
+/** Again where the loop was first: what is meant holds for the rollout as it is, whatever it was a moment ago. */
+export async function despiteRaces<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const raced = error instanceof Fault && error.code === "version_conflict";
+      if (!raced || tries >= triesMax) throw error;
+    }
+  }
 }
 
 /** Takes an arrow that moves no pin. */

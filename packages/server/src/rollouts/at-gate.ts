@@ -9,6 +9,9 @@ import { refuse, type Shadow } from "./rollout.ts";
 import { recordRolloutEvent, type Stored } from "./rollout-store.ts";
 import { admitTo } from "./take-act.ts";
 
+/** Of thousands of cases not each is told in the rollout; the gate's own run has them. */
+const progressEveryMs = 1_000;
+
 interface Found {
   readonly verdict: GateVerdict;
   readonly details: Readonly<Record<string, unknown>>;
@@ -66,7 +69,10 @@ async function askGate(
   }
   const asked = { environment, artifact, candidate, live };
   let telling: Promise<void> = Promise.resolve();
+  let toldAt = Number.NEGATIVE_INFINITY;
   const progress = (text: string) => {
+    if (performance.now() - toldAt < progressEveryMs) return;
+    toldAt = performance.now();
     const told = says(rollout, "gate.progressed", text);
     telling = telling
       .then(() => recordRolloutEvent(db, id, deps.world.now(), told))

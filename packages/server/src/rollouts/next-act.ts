@@ -128,8 +128,10 @@ function nextForLive({ plan, stand, bakedAt }: Live, { verdict, now }: Seen): Ac
   return { kind: "rest" };
 }
 
-function nextForRollingBack(rollout: RollingBack, { verdict, now }: Seen): Act {
+function nextForRollingBack(rollout: RollingBack, { verdict, now, held }: Seen): Act {
   const { plan, percent, stand, turning, passed, purpose } = rollout;
+  // A freeze stops what goes back by itself; what a person turned back goes on.
+  if (held !== null && !turning.by.startsWith("token:")) return { kind: "wait", because: held };
   if (!passed) return { kind: "look-back" };
   const dueMs = stand.at.getTime() + holdBackMs(plan, percent) - now.getTime();
   if (!turning.now && percent < 100 && dueMs > 0) {

@@ -16,7 +16,7 @@ import { whileHolding } from "../store/lease.ts";
 import type { ActDeps } from "./acting.ts";
 import { judgeAtGate } from "./at-gate.ts";
 import type { Gate, Guardrail, ReleaseJudge, ReleaseVerdict, Watched } from "./neighbours.ts";
-import { nextAct } from "./next-act.ts";
+import { nextAct, type Seen } from "./next-act.ts";
 import { type DrillDeps, proveDrills, sawForward } from "./reverse-drill.ts";
 import { settingsFor } from "./reverse-gate.ts";
 import { isReversible, type Rollout } from "./rollout.ts";
@@ -69,13 +69,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
 
   async function actOn(stored: Stored, signal: AbortSignal): Promise<void> {
     const { rollout } = stored;
-    const { environment, artifact } = rollout;
-    const pin = await findPin(deps.moving.db, environment, artifact);
-    const act = nextAct(rollout, {
-      ...{ pin, now: deps.world.now() },
-      verdict: verdictOn(deps, rollout),
-      held: await deps.incidents.heldBecause(artifact),
-    });
+    const act = nextAct(rollout, await seenOf(deps, rollout));
     if (act.kind === "rest" || act.kind === "wait") return;
     if (act.kind === "report") {
       const now = performance.now();
@@ -126,8 +120,22 @@ function withoutShadowed(open: readonly Stored[]): readonly Stored[] {
   return open.filter((each) => each.rollout.phase !== "live" || !turning.has(dialOf(each)));
 }
 
+/** What a rollout's next act is decided by. */
+export async function seenOf(
+  deps: Pick<RolloutLoopDeps, "moving" | "world" | "incidents" | "configuration" | "judge">,
+  rollout: Rollout,
+): Promise<Seen> {
+  const { environment, artifact } = rollout;
+  return {
+    pin: await findPin(deps.moving.db, environment, artifact),
+    now: deps.world.now(),
+    verdict: verdictOn(deps, rollout),
+    held: await deps.incidents.heldBecause(artifact),
+  };
+}
+
 /** What the judge says; null where nothing is declared that it would be held to. */
-export function verdictOn(
+function verdictOn(
   { configuration, judge }: Pick<RolloutLoopDeps, "configuration" | "judge">,
   { environment, artifact, candidate }: Rollout,
 ): ReleaseVerdict | null {

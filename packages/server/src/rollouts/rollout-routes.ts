@@ -7,7 +7,7 @@ import { requireMayMove } from "../releases/deploy-rights.ts";
 import { artifact, environment } from "../releases/release-schemas.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import type { ReleaseVerdict } from "./neighbours.ts";
+import { nextAct, type Seen } from "./next-act.ts";
 import type { RolloutId } from "./rollout.ts";
 import type { RolloutDesk } from "./rollout-desk.ts";
 import {
@@ -25,7 +25,7 @@ export interface RolloutRoutesDeps {
   readonly world: World;
   readonly configuration: Configuration;
   readonly desk: RolloutDesk;
-  verdictOn(stored: Stored): ReleaseVerdict | null;
+  seen(stored: Stored): Promise<Seen>;
   /** Why no agent may move the artifact's pins now; null: it may. */
   heldBecause(artifact: string): Promise<string | null>;
 }
@@ -80,9 +80,12 @@ function readRoutes(app: App, deps: RolloutRoutesDeps): void {
     async ({ params }) => {
       const stored = await requireRollout(db, params.id);
       const events = await readEvents(db, stored.rollout.id);
+      const seen = await deps.seen(stored);
+      const act = nextAct(stored.rollout, seen);
       return {
         ...rolloutToApi(stored),
-        verdict: deps.verdictOn(stored),
+        verdict: seen.verdict,
+        waits: act.kind === "wait" ? act.because : null,
         events: events.map(({ at, ...told }) => ({ ...told, at: at.toISOString() })),
       };
     },

@@ -86,6 +86,7 @@ export const rolloutDetailsSchema: z.ZodType<RolloutDetails> = z.object({
       samples: z.number(),
     })
     .nullable(),
+  waits: z.string().nullable(),
   events: z.array(
     z.object({
       at: z.string(),

@@ -14,7 +14,7 @@ import { type PriorProbes, startPriorProbes } from "./prior-probe.ts";
 import type { DrillDeps } from "./reverse-drill.ts";
 import { createReverseGate } from "./reverse-gate.ts";
 import { createRolloutDesk, type RolloutDesk } from "./rollout-desk.ts";
-import { startRolloutLoop, verdictOn } from "./rollout-loop.ts";
+import { seenOf, startRolloutLoop } from "./rollout-loop.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
 import { turningOn } from "./rollout-store.ts";
 import { createTurnBack, type TurnBack } from "./turn-back.ts";
@@ -89,7 +89,7 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
       const { desk, incidents, probes } = running();
       rolloutRoutes(app, {
         ...{ db, world, configuration, desk, heldBecause: incidents.heldBecause },
-        verdictOn: ({ rollout }) => verdictOn(deps, rollout),
+        seen: ({ rollout }) => seenOf({ ...deps, incidents }, rollout),
       });
       wayBackRoutes(app, { db, world, desk, probes });
     },

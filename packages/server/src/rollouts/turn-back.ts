@@ -6,6 +6,7 @@ import { Fault } from "../fault.ts";
 import type { ChangeId, IncidentId, RecoveryId } from "../ids.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
+import { despiteRaces } from "./acting.ts";
 import { hurry, isReversible, type Rollout } from "./rollout.ts";
 import { findRollout, moveRollout, openOn, requireRollout } from "./rollout-store.ts";
 import { beginBack } from "./way-back.ts";
@@ -57,30 +58,31 @@ export function createTurnBack({ db, world, wake }: TurnBackDeps): TurnBack {
       return { rollout: id, candidate, prior: prior.version, heldBy: heldBy(rollout) };
     },
 
-    async begin({ rollout: id, change, actor, because, incident }) {
-      const stored = await requireRollout(db, id);
-      const { rollout } = stored;
-      if (rollout.phase === "rolled-back") return;
-      const recovery = recoveryIn(actor);
-      if (rollout.phase === "rolling-back") {
-        if (rollout.turning.recovery === recovery) return wake();
-        const at = world.now();
-        const joined = hurry(rollout, { recovery, incident, change }, at);
-        const told = { actor, event: "rollout.joined", text: because };
-        await db.begin((tx) => moveRollout(tx, stored, joined, at, told));
-        return wake();
-      }
-      if (!isReversible(rollout)) {
-        throw new Fault(
-          "plan_stale",
-          `The rollout ${id} is ${rollout.phase} and does not go back any more.`,
-        );
-      }
-      await beginBack({ moving: { db }, world }, stored, rollout, {
-        ...{ why: because, by: actor, incident, recovery, change, now: false, unchecked: false },
-      });
-      wake();
-    },
+    begin: ({ rollout: id, change, actor, because, incident }) =>
+      despiteRaces(async () => {
+        const stored = await requireRollout(db, id);
+        const { rollout } = stored;
+        if (rollout.phase === "rolled-back") return;
+        const recovery = recoveryIn(actor);
+        if (rollout.phase === "rolling-back") {
+          if (rollout.turning.recovery === recovery) return wake();
+          const at = world.now();
+          const joined = hurry(rollout, { recovery, incident, change }, at);
+          const told = { actor, event: "rollout.joined", text: because };
+          await db.begin((tx) => moveRollout(tx, stored, joined, at, told));
+          return wake();
+        }
+        if (!isReversible(rollout)) {
+          throw new Fault(
+            "plan_stale",
+            `The rollout ${id} is ${rollout.phase} and does not go back any more.`,
+          );
+        }
+        await beginBack({ moving: { db }, world }, stored, rollout, {
+          ...{ why: because, by: actor, incident, recovery, change, now: false, unchecked: false },
+        });
+        wake();
+      }),
 
     async read(id) {
       const stored = await findRollout(db, id);

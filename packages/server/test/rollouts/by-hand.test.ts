@@ -174,3 +174,26 @@ test("plain rollback takes the way of the rollout at once, and ends a drill firs
   assert.ok((await client.release("router", "v14")).barred);
   assert.equal((await client.release("router", "v13")).barred, null);
 });
+
+test("an automatic way back stops where a person takes the incident, and says what it waits for", async () => {
+  await using server = await startRouter({ ramp: [100], holdback: 5, reverseHold: "1h" });
+  const { client, judge } = server;
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 100);
+  judge.say("well");
+  await reaches(client, id, "live", 95);
+  await until("it to be watched beside v13", () => {
+    return judge.watched.get("production/router")?.control === "v13";
+  });
+  judge.say("regression");
+  const turning = await reaches(client, id, "rolling-back", 90);
+  await client.takeIncident(turning.incident ?? "", because);
+  const held = await until("it to wait", async () => {
+    const { waits } = await client.rollout(id);
+    return waits?.startsWith("token:admin took") ? waits : null;
+  });
+  assert.match(held, new RegExp(turning.incident ?? "none"));
+  assert.equal(await pinned(client), "v14:90 v13:10");
+  await client.backRollout(id, { because: "I finish it", now: true });
+  await reaches(client, id, "rolled-back");
+});

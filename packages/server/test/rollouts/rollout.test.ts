@@ -157,6 +157,9 @@ test("the way back is looked at first, held by its own ramp, and stops where it 
   assert.equal(nextAct(tenth, seen({ afterMs: 500, verdict: ill })).kind, "freeze");
   const hurried = { ...passed, turning: { ...turning, now: true } };
   assert.equal(nextAct(hurried, seen()).kind, "finish");
+  assert.equal(nextAct(passed, seen({ held: "frozen" })).kind, "turn", "a person turned it");
+  const byItself = { ...passed, turning: { ...turning, by: "recovery:rec_1" } };
+  assert.equal(nextAct(byItself, seen({ held: "frozen" })).kind, "wait");
   const fromCanary = { ...rollBack(canary, turning, at), passed: true };
   assert.equal(nextAct(fromCanary, seen()).kind, "finish", "99 % are back already");
 });

@@ -177,6 +177,7 @@ function show(terminal: Terminal, rollout: RolloutDetails): void {
   if (rollout.verdict !== null) {
     terminal.line(`the judge: ${rollout.verdict.kind}, ${rollout.verdict.says}`);
   }
+  if (rollout.waits !== null) terminal.line(`waits: ${rollout.waits}`);
   if (rollout.incident !== null) terminal.line(`see lastgood incident show ${rollout.incident}`);
   terminal.line();
   terminal.table(
@@ -240,7 +241,9 @@ function turnCommands(rollout: Command): void {
       .action(
         withServer<TurnOptions, [string]>(
           async ({ client, terminal }, { environment, because }, named) => {
-            const { id, version: expect } = await rolloutOf(client, environment, named);
+            const { id, version } = await rolloutOf(client, environment, named);
+            // Who stops it means it as it is.
+            const expect = verb === "freeze" ? undefined : version;
             const turned = await client[act](id, { because, expect });
             terminal.result(turned);
             terminal.line(sayRollout(turned));

@@ -1,0 +1,140 @@
+/**
+ * How a rollout begins. Everything that stands against it is found before anything moves.
+ *
+ *   S1. One dial, one rollout that turns it: a second start is refused, and hears who was first.
+ *   S2. A ramp goes from one release to another; what was rolled back does not come again under another name.
+ *   S3. A loop of rollbacks and redeployments ends: after several in a row only a person begins the next.
+ */
+import type { RampPlan } from "@lastgood/sdk";
+import type { Configuration } from "../config/config.ts";
+import { Fault } from "../fault.ts";
+import type { Pin } from "../releases/pin.ts";
+import type { Deploy } from "../releases/pin-desk.ts";
+import { nameOf } from "../releases/release.ts";
+import { barredLike, requireRelease } from "../releases/release-store.ts";
+import type { Tx } from "../store/database.ts";
+import { newId } from "../world.ts";
+import type { ActDeps } from "./acting.ts";
+import { stepsOf } from "./ramp.ts";
+import { settingsFor } from "./reverse-gate.ts";
+import type { Candidate, Rollout, RolloutId } from "./rollout.ts";
+import {
+  automaticBacksInARow,
+  insertRollout,
+  liveOn,
+  recordRolloutEvent,
+  turningOn,
+} from "./rollout-store.ts";
+
+export interface StartDeps extends Pick<ActDeps, "desk" | "world"> {
+  readonly configuration: Configuration;
+}
+
+export interface Start {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly version: string;
+  readonly by: string;
+  readonly session: string | null;
+  readonly because: string;
+  readonly ramp: readonly number[] | null;
+  readonly holdMs: number | null;
+  readonly blueGreen: boolean;
+  readonly expect: number | null;
+  readonly inFlight: Deploy["inFlight"];
+  readonly override: string | null;
+  readonly purpose: Rollout["purpose"];
+}
+
+export async function startIn(tx: Tx, deps: StartDeps, order: Start): Promise<Candidate> {
+  const { environment, artifact, version, by, because, purpose } = order;
+  const { desk, world, configuration } = deps;
+  const plan = planOf(configuration, order);
+  const pin = await desk.requireDeployable(tx, {
+    ...{ environment, artifact, by, because, expect: order.expect, session: order.session },
+    ...{ inFlight: order.inFlight, override: order.override },
+    wanted: { kind: "all", version },
+  });
+  await requireFreeDial(tx, order);
+  await requireOneServing(tx, order, pin);
+  if (purpose === "release" && order.override === null) await requireNotTheSame(tx, order);
+  if (!by.startsWith("token:") && purpose === "release") {
+    const cap = configuration.current().caps.recoveriesInARow;
+    const inARow = await automaticBacksInARow(tx, order);
+    if (inARow >= cap) {
+      throw new Fault(
+        "cap_reached",
+        `${inARow} rollouts of ${artifact} in a row went back by themselves: a person looks at it and begins the next, with \`lastgood rollout start ${artifact}:${version}\`.`,
+        { context: { artifact, inARow } },
+      );
+    }
+  }
+  const startedAt = world.now();
+  const rollout: Candidate = {
+    ...{ id: newId<RolloutId>(world, "ro"), environment, artifact, candidate: version },
+    ...{ purpose, plan, startedBy: by, startedAt, because, hand: null, phase: "candidate" },
+  };
+  await insertRollout(tx, rollout);
+  await recordRolloutEvent(tx, rollout.id, startedAt, {
+    ...{ actor: by, event: "rollout.started", details: { plan } },
+    text: because === "" ? `rolls out ${version}` : because,
+  });
+  return rollout;
+}
+
+function planOf(configuration: Configuration, order: Start): RampPlan {
+  const settings = settingsFor(configuration, order.artifact);
+  const holdMs = order.holdMs ?? settings.hold;
+  const flip = [0, 100];
+  return {
+    ramp: stepsOf(order.blueGreen ? flip : (order.ramp ?? settings.ramp), holdMs),
+    reverse: order.blueGreen ? stepsOf([100], 0) : stepsOf(settings.reverse, settings.reverseHold),
+    ...{ bakeMs: settings.bake, holdback: settings.holdback, automatic: settings.automatic },
+  };
+}
+
+async function requireFreeDial(tx: Tx, order: Start): Promise<void> {
+  const other = await turningOn(tx, order);
+  if (other === null) return;
+  const { id, candidate, startedBy, startedAt, phase } = other.rollout;
+  throw new Fault(
+    "target_busy",
+    `${startedBy} is rolling out ${order.artifact}:${candidate} in ${order.environment} since ${startedAt.toISOString()} (${id}, ${phase}): wait for it, or turn it back with \`lastgood rollout back ${id}\`.`,
+    { context: { rollout: id, startedBy } },
+  );
+}
+
+/** S2. Only a holdback of our own may stand beside it. */
+async function requireOneServing(tx: Tx, order: Start, pin: Pin | null): Promise<void> {
+  const { artifact, environment, version } = order;
+  if (pin === null) {
+    throw new Fault(
+      "state_forbids",
+      `Nothing of ${artifact} is pinned in ${environment} that could serve the rest: deploy the first release with \`lastgood deploy ${artifact}:${version}\`.`,
+    );
+  }
+  const main = pin.shares.toSorted((one, other) => other.share - one.share)[0];
+  if (main?.version === version) {
+    throw new Fault("state_forbids", `${artifact}:${version} is what is pinned already.`);
+  }
+  if (pin.shares.length === 1) return;
+  const live = await liveOn(tx, order);
+  if (live?.rollout.candidate === main?.version) return;
+  const shares = pin.shares.map(({ version, share }) => `${version}:${share}`).join(" ");
+  throw new Fault(
+    "state_forbids",
+    `${artifact} is split by hand in ${environment} (${shares}): a ramp begins from one release; deploy one of them to everybody first.`,
+  );
+}
+
+/** What was rolled back does not come again under another version. */
+async function requireNotTheSame(tx: Tx, { artifact, version }: Start): Promise<void> {
+  const release = await requireRelease(tx, artifact, version);
+  const like = await barredLike(tx, artifact, release.digest);
+  if (like === null || like === version) return;
+  throw new Fault(
+    "was_rolled_back",
+    `${nameOf(release)} has the content of ${artifact}:${like}, which was rolled back: publish what is mended, or lift it with \`lastgood releases lift ${artifact}:${like} --because …\`.`,
+    { context: { artifact, version, like } },
+  );
+}
