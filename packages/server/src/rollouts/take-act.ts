@@ -190,7 +190,7 @@ async function report(
     automatic: rollout.plan.automatic,
     decided: hand === null ? [] : [`${hand.by} ${hand.did} ${candidate}`],
   });
-  // A4 of rollout.ts: who overruled it once is called, and not overruled.
+  // R4 of rollout.ts: who overruled it once is called, and not overruled.
   if (hand !== null || rollout.phase === "frozen") return;
   const at = deps.world.now();
   const stopped = freeze(rollout, { by: ownName, why: verdict.says, at, incident });
