@@ -37,8 +37,8 @@ type Ended = Pick<
 /** What the gate compares on has to have come before there is a candidate. */
 const ticketsBefore = 200;
 const ticketsAfterwards = 300;
-const trafficMsMax = 60_000;
-const liveMsMax = 60_000;
+const trafficMsMax = 90_000;
+const liveMsMax = 120_000;
 const backMsMax = 150_000;
 
 export async function play(stage: Stage): Promise<Omit<Played, "settings">> {
