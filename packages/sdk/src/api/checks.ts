@@ -125,8 +125,7 @@ export function checksApi(call: Call) {
   return {
     checkBank: (query: { readonly artifact?: string | undefined } = {}) =>
       call<CheckBank>("GET", "/v1/checks", { query: { ...query } }),
-    bankCheck: (name: string) =>
-      call<FoundCheck>("GET", `/v1/checks/${name.split("/").map(segment).join("/")}`),
+    bankCheck: (name: string) => call<FoundCheck>("GET", `/v1/checks/${segment(name)}`),
     /** Writes a file of the bank. `already_exists` where one of that name says otherwise. */
     addCheck: (check: NewCheck) => call<StoredCheck>("POST", "/v1/checks", { body: check }),
   };

@@ -67,17 +67,17 @@ export function checksRoutes(app: App, { db, world, bank }: CheckRoutesDeps): vo
   );
 
   app.get(
-    "/v1/checks/*",
+    "/v1/checks/:name",
     {
       config: { allow: "viewer" },
       schema: {
         tags,
         summary: "One check of the bank",
-        params: z.strictObject({ "*": checkName }),
+        params: z.strictObject({ name: checkName }),
         response: { 200: foundSchema },
       },
     },
-    async ({ params }) => await bank.find(params["*"]),
+    async ({ params }) => await bank.find(params.name),
   );
 
   app.post(

@@ -53,7 +53,7 @@ const added: readonly Row[] = [
 const looked: readonly Row[] = [
   {
     name: "a check that is not there",
-    call: { ask: "GET /v1/checks/spec-a/none" },
+    call: { ask: "GET /v1/checks/spec-a%2Fnone" },
     ...missing,
     says: /lastgood checks list/,
   },

@@ -34,6 +34,8 @@ const promised: Readonly<Record<string, readonly [boolean, boolean, boolean, boo
   recover_run: [false, true, false, true],
   approve: [false, true, false, true],
   report: [false, false, false, false],
+  skills: [true, false, true, false],
+  skill_read: [true, false, true, false],
 };
 
 test("every tool says of itself what the table promises, and nothing is left to a host's guess", () => {
