@@ -21,7 +21,14 @@ import {
   setAside,
 } from "./baseline.ts";
 import { countFailure, type FailingKeys, failingSince, newFailingKeys } from "./failing-keys.ts";
-import { type FloorState, floorMax, logFloorEvidence, newFloor, observeFloor } from "./floor.ts";
+import {
+  type FloorState,
+  floorMax,
+  logFloorEvidence,
+  newFloor,
+  observeFloor,
+  reaches,
+} from "./floor.ts";
 import {
   type LateOnsetState,
   logLateOnsetEvidence,
@@ -197,7 +204,8 @@ function isConfirmed(
   sharers: number,
 ): boolean {
   if (state.samples < settings.minSamples) return false;
-  if (logEvidenceOf(state, settings) < logThresholdOf(state, settings, sharers)) return false;
+  const bets = settings.kind === "floor" ? state.floor.logK : state.lateOnset.logR;
+  if (!reaches(bets, logThresholdOf(state, settings, sharers))) return false;
   const onset = onsetOf(state.lateOnset);
   if (onset === null || failingSince(state.keys, onset) < failingKeysMin) return false;
   return sustained(state.sustain, m, settings.sustainMs) === "below";

@@ -25,7 +25,8 @@ const rowsMax = 10_000;
 const samplesMax = 50_000;
 
 export interface EvidenceWriter {
-  sample(sample: Sample): void;
+  /** `service`: the name that it is stored under, where it is not its own service's. */
+  sample(sample: Sample, service?: string): void;
   bucket(bucket: ClosedBucket): void;
   verdict(verdict: Verdict): void;
   point(point: Point<string>): void;
@@ -36,7 +37,8 @@ export interface EvidenceWriter {
 }
 
 interface Pending {
-  readonly samples: Map<string, Sample[]>;
+  /** By service and signal. */
+  readonly samples: Map<string, Map<string, Sample[]>>;
   sampleCount: number;
   buckets: ClosedBucket[];
   verdicts: Verdict[];
@@ -55,10 +57,17 @@ export function createEvidenceWriter(db: Db): EvidenceWriter {
     dropped += 1;
   }
 
-  function addSample(sample: Sample): void {
-    const key = `${sample.service}\n${sample.signal}`;
-    const samples = pending.samples.get(key) ?? [];
-    if (samples.length === 0) pending.samples.set(key, samples);
+  function samplesOf(service: string, signal: string): Sample[] {
+    const known = pending.samples.get(service)?.get(signal);
+    if (known !== undefined) return known;
+    const samples: Sample[] = [];
+    const signals = pending.samples.get(service) ?? new Map<string, Sample[]>();
+    pending.samples.set(service, signals.set(signal, samples));
+    return samples;
+  }
+
+  function addSample(sample: Sample, service = sample.service): void {
+    const samples = samplesOf(service, sample.signal);
     samples.push(sample);
     pending.sampleCount += 1;
     if (samples.length >= recentMax * 2) {
@@ -70,13 +79,18 @@ export function createEvidenceWriter(db: Db): EvidenceWriter {
   }
 
   function dropOldestSamples(): void {
-    const [key, samples] =
-      [...pending.samples].reduce((a, b) => ((a[1][0]?.at ?? 0) <= (b[1][0]?.at ?? 0) ? a : b)) ??
-      [];
-    if (key === undefined || samples === undefined) return;
-    pending.samples.delete(key);
-    pending.sampleCount -= samples.length;
-    dropped += samples.length;
+    let oldest: { signals: Map<string, Sample[]>; signal: string; at: number } | null = null;
+    for (const signals of pending.samples.values()) {
+      for (const [signal, samples] of signals) {
+        const at = samples[0]?.at ?? 0;
+        if (oldest === null || at < oldest.at) oldest = { signals, signal, at };
+      }
+    }
+    if (oldest === null) return;
+    const { length } = oldest.signals.get(oldest.signal) ?? [];
+    oldest.signals.delete(oldest.signal);
+    pending.sampleCount -= length;
+    dropped += length;
   }
 
   return {
@@ -94,7 +108,9 @@ export function createEvidenceWriter(db: Db): EvidenceWriter {
         const since = pending;
         pending = emptyPending();
         for (const each of [taken, since]) {
-          for (const samples of each.samples.values()) samples.forEach(addSample);
+          for (const [service, signals] of each.samples) {
+            for (const sample of [...signals.values()].flat()) addSample(sample, service);
+          }
           for (const bucket of each.buckets) add(pending.buckets, bucket);
           for (const verdict of each.verdicts) add(pending.verdicts, verdict);
           for (const point of each.points) add(pending.points, point);
@@ -116,12 +132,11 @@ async function write(
   states: readonly SavedState[],
   at: Date,
 ): Promise<void> {
-  const chunks = [...samples.values()].flatMap((each) => {
-    const [first] = each;
-    return first === undefined
-      ? []
-      : [{ service: first.service, signal: first.signal, samples: each.slice(-recentMax) }];
-  });
+  const chunks = [...samples].flatMap(([service, signals]) =>
+    [...signals]
+      .filter(([, each]) => each.length > 0)
+      .map(([signal, each]) => ({ service, signal, samples: each.slice(-recentMax) })),
+  );
   if (chunks.length + buckets.length + verdicts.length + points.length + states.length === 0)
     return;
   await db.begin(async (tx) => {

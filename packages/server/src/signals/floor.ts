@@ -45,6 +45,12 @@ export function logFloorEvidence({ logK }: FloorState): number {
   return logMeanExp(logK);
 }
 
+/** Whether a mean of exponentials reaches exp(`least`): most often the greatest of them alone tells. */
+export function reaches(values: readonly number[], least: number): boolean {
+  for (const value of values) if (value >= least) return logMeanExp(values) >= least;
+  return false;
+}
+
 /** The evidence that `bad` zeros and `good` ones give together: the order does not matter. */
 export function logFloorEvidenceOf(m: number, good: number, bad: number): number {
   return logMeanExp(

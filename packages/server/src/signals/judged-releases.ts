@@ -61,9 +61,10 @@ export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
     },
     async unknownAmong(samples) {
       const asked = new Map<string, ReleaseLabel>();
-      for (const { release, environment: where } of samples) {
-        if (release == null) continue;
-        const label = { environment: where ?? environment(), release };
+      for (const sample of samples) {
+        if (labels.isKnown(sample)) continue;
+        const { release, environment: where } = sample;
+        const label = { environment: where ?? environment(), release: release ?? "" };
         asked.set(`${label.environment}\n${label.release}`, label);
       }
       if (asked.size === 0) return [];

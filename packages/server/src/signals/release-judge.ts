@@ -15,6 +15,7 @@ import { askControl, type ControlSource } from "./ask-control.ts";
 import type { EvidenceWriter } from "./evidence-writer.ts";
 import { leastToStandOut } from "./fleet-evidence.ts";
 import { createNews } from "./judge-news.ts";
+import type { Arm } from "./paired.ts";
 import type { ReleaseMemory } from "./release-memory.ts";
 import { nextPoint, type PointAt, pointsOf } from "./release-points.ts";
 import { loudestOf, stancesOf, toVerdict, verdictOfTrial } from "./release-saying.ts";
@@ -96,13 +97,18 @@ interface Entry {
   pointAt: PointAt;
 }
 
+interface Place {
+  readonly entry: Entry;
+  readonly arm: Arm;
+}
+
 const confirmWithinMs = 60_000;
 
 export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge {
   const { world, memory, writer, controls } = deps;
   const entries = new Map<string, Entry>();
-  /** By environment and label: whose sample it is. */
-  let places = new Map<string, { entry: Entry; arm: "candidate" | "control" }>();
+  /** By environment, and then by label: whose sample it is. */
+  let places = new Map<string, Map<string, Place>>();
   const listeners = new Set<(told: ToldVerdict) => void>();
   const news = createNews();
   const now = () => world.now().getTime();
@@ -113,7 +119,9 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       const { environment, artifact, candidate, control } = entry.trial.watched;
       for (const version of [candidate, control ?? entry.trial.prior]) {
         const arm = version === null ? null : armOf(entry.trial, version);
-        if (arm !== null) places.set(`${environment}\n${artifact}:${version}`, { entry, arm });
+        if (arm === null) continue;
+        const ofEnvironment = places.get(environment) ?? new Map<string, Place>();
+        places.set(environment, ofEnvironment.set(`${artifact}:${version}`, { entry, arm }));
       }
     }
   }
@@ -163,7 +171,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     if (release == null) return "unjudged";
     const where = environment ?? deps.environment();
     memory.keep(where, release, sample);
-    const place = places.get(`${where}\n${release}`);
+    const place = places.get(where)?.get(release);
     if (place === undefined) return "unjudged";
     const { entry, arm } = place;
     const { watched, prior } = entry.trial;

@@ -21,6 +21,8 @@ export interface ReleaseLabel {
 export interface ReleaseLabels {
   /** Splits what came in; what waits (U2) is handed to `known` or `unknown` later. */
   sift(samples: readonly Sample[]): { readonly ready: readonly Sample[]; readonly unknown: number };
+  /** It is of no release, or of one that was seen before. */
+  isKnown(sample: Sample): boolean;
   /** Looks these up now; the ones that nobody knows. Rejects while PostgreSQL is away. */
   look(labels: readonly ReleaseLabel[]): Promise<readonly ReleaseLabel[]>;
   /** Looks up what waits; safe to repeat. */
@@ -46,22 +48,39 @@ const lookAgainMs = 10_000;
 
 export function createReleaseLabels(deps: ReleaseLabelsDeps): ReleaseLabels {
   const { db, world, log } = deps;
-  const known = new Set<string>();
+  /** Labels by environment. */
+  const known = new Map<string, Set<string>>();
+  let knownCount = 0;
   const unknownUntil = new Map<string, number>();
   let waiting: Sample[] = [];
   let looking: Promise<void> | null = null;
   let unknownRelease = 0;
   let dropped = 0;
 
+  const labelOf = ({ environment, release }: Sample): ReleaseLabel => ({
+    environment: environment ?? deps.environment(),
+    release: release ?? "",
+  });
+
+  function isKnown({ environment, release }: Sample): boolean {
+    return release == null || known.get(environment ?? deps.environment())?.has(release) === true;
+  }
+
   /** Null: it was not looked up, or too long ago. */
-  function stateOf(label: string, now: number): "known" | "unknown" | null {
-    if (known.has(label)) return "known";
-    const until = unknownUntil.get(label);
+  function stateOf(sample: Sample, now: number): "known" | "unknown" | null {
+    if (isKnown(sample)) return "known";
+    const until = unknownUntil.get(keyOf(labelOf(sample)));
     return until !== undefined && until > now ? "unknown" : null;
   }
 
-  function keyOf({ environment, release }: Sample): string {
-    return `${environment ?? deps.environment()}\n${release}`;
+  function remember({ environment, release }: ReleaseLabel): void {
+    if (knownCount >= knownMax) {
+      known.clear();
+      knownCount = 0;
+    }
+    const ofEnvironment = known.get(environment) ?? new Set();
+    known.set(environment, ofEnvironment.add(release));
+    knownCount += 1;
   }
 
   function wait(sample: Sample): void {
@@ -76,7 +95,7 @@ export function createReleaseLabels(deps: ReleaseLabelsDeps): ReleaseLabels {
     const ready: Sample[] = [];
     const foreign: Sample[] = [];
     for (const sample of samples) {
-      const state = sample.release == null ? "known" : stateOf(keyOf(sample), now);
+      const state = stateOf(sample, now);
       if (state === "known") ready.push(sample);
       else if (state === "unknown") foreign.push(sample);
       else wait(sample);
@@ -90,28 +109,29 @@ export function createReleaseLabels(deps: ReleaseLabelsDeps): ReleaseLabels {
   }
 
   async function look(labels: readonly ReleaseLabel[]): Promise<readonly ReleaseLabel[]> {
+    const asked = new Map(labels.map((label) => [keyOf(label), label]));
+    const open = [...asked].filter(
+      ([, { environment, release }]) => known.get(environment)?.has(release) !== true,
+    );
+    if (open.length === 0) return [];
     const now = world.now().getTime();
-    const asked = new Map(labels.map((each) => [`${each.environment}\n${each.release}`, each]));
-    const open = [...asked].filter(([key]) => !known.has(key));
-    if (open.length > 0) {
-      const found = await findLabels(
-        db,
-        open.map(([, label]) => label),
-      );
-      if (known.size > knownMax) known.clear();
-      if (unknownUntil.size > knownMax) unknownUntil.clear();
-      for (const [key, { environment, release }] of open) {
-        if (found.has(key)) known.add(key);
-        else if (stateOf(key, now) === null) {
-          unknownUntil.set(key, now + lookAgainMs);
-          log.warn(
-            { environment, release },
-            "samples of a release that nobody knows are not judged",
-          );
-        }
+    const found = await findLabels(
+      db,
+      open.map(([, label]) => label),
+    );
+    if (unknownUntil.size > knownMax) unknownUntil.clear();
+    return open.flatMap(([key, label]) => {
+      if (found.has(key)) {
+        remember(label);
+        return [];
       }
-    }
-    return [...asked].flatMap(([key, label]) => (known.has(key) ? [] : [label]));
+      const wasTold = (unknownUntil.get(key) ?? 0) > now;
+      if (!wasTold) {
+        unknownUntil.set(key, now + lookAgainMs);
+        log.warn({ ...label }, "samples of a release that nobody knows are not judged");
+      }
+      return [label];
+    });
   }
 
   function settle(): Promise<void> {
@@ -123,28 +143,26 @@ export function createReleaseLabels(deps: ReleaseLabelsDeps): ReleaseLabels {
 
   async function lookUpWaiting(): Promise<void> {
     while (waiting.length > 0) {
-      const labels = waiting.flatMap(({ environment, release }) =>
-        release == null ? [] : [{ environment: environment ?? deps.environment(), release }],
-      );
-      await look(labels);
+      await look(waiting.map(labelOf));
       const now = world.now().getTime();
       const taken = waiting;
       waiting = [];
-      const isKnown = (sample: Sample) => stateOf(keyOf(sample), now) === "known";
-      const foreign = taken.filter((sample) => stateOf(keyOf(sample), now) === "unknown");
+      const foreign = taken.filter((sample) => stateOf(sample, now) === "unknown");
       unknownRelease += foreign.length;
       if (foreign.length > 0) deps.unknown(foreign);
       deps.ready(taken.filter(isKnown));
-      waiting.push(...taken.filter((sample) => stateOf(keyOf(sample), now) === null));
+      waiting.push(...taken.filter((sample) => stateOf(sample, now) === null));
     }
   }
 
   return {
-    sift,
-    look,
-    settle,
+    ...{ sift, isKnown, look, settle },
     counts: () => ({ unknownRelease, waiting: waiting.length, dropped }),
   };
+}
+
+function keyOf({ environment, release }: ReleaseLabel): string {
+  return `${environment}\n${release}`;
 }
 
 /** Those of the labels whose release was published, in an environment that something was pinned in. */

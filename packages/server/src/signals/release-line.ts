@@ -21,7 +21,7 @@ import {
   newDetector,
   observe,
 } from "./detector.ts";
-import { floorMax, logFloorEvidence } from "./floor.ts";
+import { floorMax, reaches } from "./floor.ts";
 import {
   type Arm,
   addToPair,
@@ -100,11 +100,13 @@ export function observeLine(
 
 /** What the differences are held to. */
 export function pairSettings(guardrail: Guardrail, state: DetectorState): DetectorSettings {
-  return {
-    ...settings(guardrail, state),
-    objective: pairFloor(guardrail.delta),
-    ...{ fractions: pairFractions, lasts: true },
-  };
+  const known =
+    forPairs.get(guardrail) ??
+    remember(forPairs, guardrail, guardrail, {
+      objective: pairFloor(guardrail.delta),
+      ...{ fractions: pairFractions, lasts: true },
+    });
+  return isInTrial(state) ? known.trial : known.later;
 }
 
 /** What the scores of one arm are held to. */
@@ -113,20 +115,39 @@ export function ownSettings(
   guardrail: Guardrail,
   state: DetectorState,
 ): DetectorSettings {
-  return {
-    ...settings(guardrail, state),
-    objective: floor === null ? null : Math.min(floor.m, floorMax),
+  const key = floor ?? guardrail;
+  const objective = floor === null ? null : Math.min(floor.m, floorMax);
+  const known = forArms.get(key) ?? remember(forArms, key, guardrail, { objective });
+  return isInTrial(state) ? known.trial : known.later;
+}
+
+/** N2: the settings of one line. They are made once, not for every sample. */
+interface TwoSettings {
+  readonly trial: DetectorSettings;
+  readonly later: DetectorSettings;
+}
+
+const forPairs = new WeakMap<object, TwoSettings>();
+const forArms = new WeakMap<object, TwoSettings>();
+
+function remember(
+  kept: WeakMap<object, TwoSettings>,
+  key: object,
+  { delta, sustainMs, minSamples }: Guardrail,
+  own: Pick<DetectorSettings, "objective" | "fractions" | "lasts">,
+): TwoSettings {
+  const common = { ...usual, delta, sustainMs, minSamples, ...own };
+  const both: TwoSettings = {
+    trial: { ...common, kind: "floor" },
+    later: { ...common, kind: "late-onset" },
   };
+  kept.set(key, both);
+  return both;
 }
 
 /** N2. */
 export function isInTrial({ samples, floor }: DetectorState): boolean {
-  return samples < trialObservations || logFloorEvidence(floor) > 0;
-}
-
-function settings({ delta, sustainMs, minSamples }: Guardrail, state: DetectorState) {
-  const kind = isInTrial(state) ? "floor" : "late-onset";
-  return { ...usual, kind, delta, sustainMs, minSamples } as const;
+  return samples < trialObservations || reaches(floor.logK, 0);
 }
 
 /** The scores of the arm, as the line sees them now. */

@@ -29,44 +29,74 @@ export interface ReleaseMemory {
 
 const historiesMax = 200;
 
-export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): ReleaseMemory {
-  /** The one that was used last stands last. */
-  const histories = new Map<string, Sample[]>();
+interface Kept {
+  readonly service: string;
+  readonly signals: Map<string, Sample[]>;
+}
 
-  function historyOf(service: string, signal: string): Sample[] {
-    const key = `${service}\n${signal}`;
-    const known = histories.get(key);
+export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): ReleaseMemory {
+  /** By the name that they are stored under. */
+  const releases = new Map<string, Kept>();
+  /** The same, by environment and release: no name is put together for every sample. */
+  const places = new Map<string, Map<string, Kept>>();
+  let count = 0;
+
+  function keptOf(environment: string, release: string): Kept {
+    const known = places.get(environment)?.get(release);
     if (known !== undefined) return known;
-    if (histories.size >= historiesMax) dropIdlest();
+    const kept = keptUnder(storedName(environment, release));
+    const ofEnvironment = places.get(environment) ?? new Map<string, Kept>();
+    places.set(environment, ofEnvironment.set(release, kept));
+    return kept;
+  }
+
+  function keptUnder(service: string): Kept {
+    const known = releases.get(service);
+    if (known !== undefined) return known;
+    const kept = { service, signals: new Map<string, Sample[]>() };
+    releases.set(service, kept);
+    return kept;
+  }
+
+  function historyOf(kept: Kept, signal: string): Sample[] {
+    const known = kept.signals.get(signal);
+    if (known !== undefined) return known;
+    if (count >= historiesMax) dropIdlest();
+    releases.set(kept.service, kept);
     const history: Sample[] = [];
-    histories.set(key, history);
+    kept.signals.set(signal, history);
+    count += 1;
     return history;
   }
 
   function dropIdlest(): void {
-    let idlest: string | null = null;
-    let lastAt = Number.POSITIVE_INFINITY;
-    for (const [key, samples] of histories) {
-      const at = samples.at(-1)?.at ?? 0;
-      if (at >= lastAt) continue;
-      lastAt = at;
-      idlest = key;
+    let idlest: { kept: Kept; signal: string; at: number } | null = null;
+    for (const kept of releases.values()) {
+      for (const [signal, samples] of kept.signals) {
+        const at = samples.at(-1)?.at ?? 0;
+        if (idlest === null || at < idlest.at) idlest = { kept, signal, at };
+      }
     }
-    if (idlest !== null) histories.delete(idlest);
+    if (idlest === null) return;
+    idlest.kept.signals.delete(idlest.signal);
+    count -= 1;
+    if (idlest.kept.signals.size > 0) return;
+    releases.delete(idlest.kept.service);
+    places.clear();
   }
 
   return {
     keep(environment, release, sample) {
-      const service = storedName(environment, release);
-      const history = historyOf(service, sample.signal);
+      const kept = keptOf(environment, release);
+      const history = historyOf(kept, sample.signal);
       history.push(sample);
       // Dropping many at once keeps the cost of a sample constant.
       if (history.length >= recentMax * 2) history.splice(0, history.length - recentMax);
-      writer.sample({ ...sample, service });
+      writer.sample(sample, kept.service);
     },
     floorOf(environment, { artifact, version }, guardrail, dimension, now) {
-      const service = storedName(environment, `${artifact}:${version}`);
-      const samples = histories.get(`${service}\n${guardrail.signal}`) ?? [];
+      const kept = releases.get(storedName(environment, `${artifact}:${version}`));
+      const samples = kept?.signals.get(guardrail.signal) ?? [];
       let n = 0;
       let sum = 0;
       for (const sample of samples.slice(-recentMax)) {
@@ -84,7 +114,7 @@ export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): Rel
     },
     restore(chunks) {
       for (const { service, signal, samples } of chunks) {
-        if (isStoredName(service)) historyOf(service, signal).push(...samples);
+        if (isStoredName(service)) historyOf(keptUnder(service), signal).push(...samples);
       }
     },
   };

@@ -55,6 +55,7 @@ export interface Counts {
   untracked: number;
 }
 
+const none: readonly Watch[] = [];
 const foundMax = 200;
 const lateAfterMs = 300_000;
 const pointEverySamples = 20;
@@ -67,7 +68,8 @@ export type RuleEngine = ReturnType<typeof createRuleEngine>;
 
 export function createRuleEngine({ world, writer, memory, desk, releases }: RuleEngineDeps) {
   const watches = new Map<string, Watch>();
-  let bySignal = new Map<string, Watch[]>();
+  /** By service and signal. */
+  let bySignal = new Map<string, Map<string, Watch[]>>();
   let saved = new Map<string, SavedState>();
   const dirty = new Set<string>();
   /** Rules that an exit or a violation called for, by name. */
@@ -108,8 +110,9 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
   function index(): void {
     bySignal = new Map();
     for (const watch of watches.values()) {
-      const key = signalKey(watch.rule);
-      bySignal.set(key, [...(bySignal.get(key) ?? []), watch]);
+      const { service, signal } = watch.rule;
+      const signals = bySignal.get(service) ?? new Map<string, Watch[]>();
+      bySignal.set(service, signals.set(signal, [...(signals.get(signal) ?? []), watch]));
     }
   }
 
@@ -124,13 +127,12 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
   /** False when neither a rule nor the judge of releases judges it. */
   function judgeOne(sample: Sample): boolean {
     counts.samples += 1;
-    const key = signalKey(sample);
     if (!memory.keep(sample)) counts.untracked += 1;
     const took =
       releases === undefined || sample.release == null ? "unjudged" : releases.take(sample);
     if (took === "late") counts.late += 1;
     let isJudged = took !== "unjudged";
-    for (const watch of watchesFor(key, sample)) {
+    for (const watch of watchesFor(sample)) {
       if (sample.at < watch.state.lastAt - lateAfterMs) {
         counts.late += 1;
         isJudged = true;
@@ -148,8 +150,8 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
     return isJudged;
   }
 
-  function watchesFor(key: string, sample: Sample): readonly Watch[] {
-    const judging = bySignal.get(key) ?? [];
+  function watchesFor(sample: Sample): readonly Watch[] {
+    const judging = bySignal.get(sample.service)?.get(sample.signal) ?? none;
     if (sample.hard === null || judging.some(({ rule }) => rule.judge.kind === "hard"))
       return judging;
     const service = config?.services[sample.service];
@@ -158,7 +160,7 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
     found.add(rule.name);
     watches.set(rule.name, watchOf(rule, watches));
     index();
-    return bySignal.get(key) ?? [];
+    return bySignal.get(sample.service)?.get(sample.signal) ?? none;
   }
 
   function announce(watch: Watch): void {
@@ -274,10 +276,6 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
       saved = new Map(states.map((each) => [each.rule, each]));
     },
   };
-}
-
-function signalKey({ service, signal }: { service: string; signal: string }): string {
-  return `${service}\n${signal}`;
 }
 
 /** R2. Twenty times the usual pause between samples; at least a minute, ten for hard failures. */
