@@ -73,6 +73,9 @@ export function openRunRecords(home: string, agent: string, url: string): RunRec
   const forget = (pid: number) => {
     rmSync(fileOf(pid), { force: true });
     rmSync(briefOf(pid), { force: true });
+    // One that was killed while it wrote left what it had not put in place.
+    const torn = readdirSync(folder).filter((name) => name.endsWith(partialOf(pid)));
+    for (const name of torn) rmSync(join(folder, name), { force: true });
   };
 
   return {
@@ -103,9 +106,11 @@ function isThere(wrapper: ProcessIdentity): boolean {
   return wrapper.pid === 1 || isAlive(wrapper);
 }
 
+const partialOf = (pid: number) => `.${pid}.partial`;
+
 /** Whole or not at all. */
 function write(file: string, value: object): void {
-  const aside = `${file}.${process.pid}.partial`;
+  const aside = `${file}${partialOf(process.pid)}`;
   writeFileSync(aside, JSON.stringify(value), { mode: 0o600 });
   renameSync(aside, file);
 }
