@@ -24,27 +24,35 @@ console.log("seed  ok   detected  decided  contained  verified  resumed  pages  
 let failed = 0;
 for (let seed = from; seed < from + count; seed++) {
   const report = await run(seed);
-  if (report === null || !report.ok) failed += 1;
+  if (typeof report === "string" || !report.ok) failed += 1;
   console.log(
-    report === null ? `${String(seed).padStart(4)}  NO   it ended without a report` : rowOf(report),
+    typeof report === "string" ? `${String(seed).padStart(4)}  NO   ${report}` : rowOf(report),
   );
 }
 console.log(`${count - failed} of ${count} seeds of ${drill} ok, one after another.`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-async function run(seed: number): Promise<DrillReport | null> {
+/** What it ended with where it has no report. */
+async function run(seed: number): Promise<DrillReport | string> {
   const variant = values.variant === undefined ? [] : ["--variant", values.variant];
   const args = [program, "drill", "run", drill, "--seed", String(seed), "--json", ...variant];
-  const stdout = await new Promise<string>((resolve) => {
+  const { stdout, ended } = await new Promise<{ stdout: string; ended: string }>((resolve) => {
     execFile(
       process.execPath,
       ["--conditions=development", ...args],
       { timeout: drillMsMax, maxBuffer: 64 * 1_048_576 },
-      (_, out) => resolve(out),
+      (error, stdout, stderr) => {
+        const how = error?.killed === true ? `after ${drillMsMax / 1_000} s` : "by itself";
+        resolve({ stdout, ended: `it ended ${how} without a report: ${stderr.slice(-500)}` });
+      },
     );
   });
-  const told = JSON.parse(stdout || "null") as DrillReport | { error: unknown } | null;
-  return told === null || "error" in told ? null : told;
+  const told = JSON.parse(stdout || "null") as
+    | DrillReport
+    | { readonly error: { readonly code: string; readonly detail: string } }
+    | null;
+  if (told === null) return ended;
+  return "error" in told ? `[${told.error.code}] ${told.error.detail}` : told;
 }
 
 /** Milliseconds from the injection on, but for `decided` and `contained`: since the moment before. */

@@ -3,11 +3,11 @@
  * effect under way. The next one must go on from the very word, and nothing may be lost or done twice. The story
  * is played twice, once without the kill: what comes of it must be the same to the byte.
  */
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Drill, DrillOptions, DrillReport } from "../drill.ts";
 import { narrator } from "../narrator.ts";
+import { openFolder, openToOthers } from "../set-stage.ts";
 import { play } from "./play.ts";
 import { reportOf } from "./report.ts";
 import { nameOf, tellStory, type Variant, variants } from "./story.ts";
@@ -20,13 +20,11 @@ export const eviction: Drill = {
 };
 
 async function run(options: DrillOptions): Promise<DrillReport> {
-  const folder = options.keep ?? (await mkdtemp(join(tmpdir(), "lastgood-eviction-")));
   await using stage = new AsyncDisposableStack();
-  if (options.keep === null) stage.defer(() => rm(folder, { recursive: true, force: true }));
+  const folder = await openFolder(stage, "eviction", options);
   const other = join(folder, "uninterrupted");
   await mkdir(other, { recursive: true });
-  // As root, PostgreSQL runs under another account, which must find its way to its data.
-  for (const each of [folder, other]) await chmod(each, 0o711);
+  await openToOthers(other);
   const told = narrator(options);
   const story = tellStory(options.seed, options.variant as Variant | null);
   const { variant, kill, post } = story;

@@ -1,15 +1,14 @@
 /** Plays the story once in a world of its own, and reads what came of it while the world still stands. */
-import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Client, createClient } from "@lastgood/sdk";
 import type { DrillOptions } from "../drill.ts";
 import { readJournal } from "../journal.ts";
 import type { Narrator } from "../narrator.ts";
-import { ownDatabase } from "../own-database.ts";
-import { runCommand, type ServerProcess, startServer } from "../processes.ts";
+import { runCommand, type ServerProcess } from "../processes.ts";
+import { type Settings, serve, writeConfiguration } from "../set-stage.ts";
 import { until } from "../until.ts";
 import { type Cast, startCast } from "./cast.ts";
-import { type Settings, writeConfiguration } from "./configuration.ts";
 import { type Interrupted, prepareInterruption } from "./interruption.ts";
 import { type Facts, readFacts, toldTypes } from "./reading.ts";
 import { deputy, editor, nameOf, type Story, writer } from "./story.ts";
@@ -49,7 +48,7 @@ export async function play(
   await using stage = new AsyncDisposableStack();
   const world = await buildWorld(folder);
   const settings = await writeConfiguration(options, folder);
-  const server = await serve(stage, options, folder);
+  const server = await serve(stage, "eviction", options, folder);
   const client = createClient(server);
   const cast = await startCast(client, { url: server.url, program: options.program }, world, story);
   stage.defer(() => cast.end());
@@ -70,26 +69,6 @@ interface PlayOptions {
   readonly folder: string;
   readonly told: Narrator;
   readonly interrupt: boolean;
-}
-
-async function serve(
-  stage: AsyncDisposableStack,
-  { program, databaseUrl, keep }: DrillOptions,
-  folder: string,
-): Promise<ServerProcess> {
-  const home = join(folder, "home");
-  await mkdir(home, { recursive: true });
-  const own = databaseUrl === null ? null : await ownDatabase(stage, databaseUrl, "eviction");
-  const server = await startServer(program, {
-    home,
-    config: join(folder, "lastgood.yaml"),
-    env: own === null ? {} : { DATABASE_URL: own },
-  });
-  stage.defer(async () => {
-    await server.stop();
-    if (keep !== null) await cp(join(home, "server.log"), join(folder, "server.log"));
-  });
-  return server;
 }
 
 /** In the order of the story, before the writer is there: each is in the inbox before the next is sent. */

@@ -50,7 +50,7 @@ export function reportOf({ played, uninterrupted, timeline }: Both): DrillReport
       sessions: facts.sessions.map(({ record }) => record),
       commits: facts.commits,
       unknownEffects: facts.effects.filter(({ state }) => state === "unknown").map(({ id }) => id),
-      settingsNotDefault: settings,
+      settingsNotDefault: settings.notDefault,
     },
   };
 }

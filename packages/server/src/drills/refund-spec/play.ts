@@ -4,9 +4,9 @@
  */
 import type { Client, GateRun, Incident } from "@lastgood/sdk";
 import type { DrillOptions } from "../drill.ts";
+import { followIncident } from "../follow-incident.ts";
 import type { Narrator } from "../narrator.ts";
 import { runCommand } from "../processes.ts";
-import { followIncident } from "../september/follow.ts";
 import { until } from "../until.ts";
 import type { Cast } from "./cast.ts";
 import type { Played, Switched } from "./played.ts";

@@ -1,10 +1,10 @@
 /** One incident, played: a service at its baseline, commits of which one does damage, posts that fail of it. */
 import type { Client, Incident } from "@lastgood/sdk";
 import type { DrillOptions } from "../drill.ts";
+import { followIncident } from "../follow-incident.ts";
 import type { Narrator } from "../narrator.ts";
 import { until } from "../until.ts";
 import type { Cast } from "./cast.ts";
-import { followIncident } from "./follow.ts";
 import type { Round } from "./played.ts";
 import { explain, measureFrontPage } from "./reading.ts";
 import type { Act, Post, Story } from "./story.ts";

@@ -1,20 +1,13 @@
-/**
- * September: the backend agent drops an index in a refactor. The front page takes seconds, posts cannot be
- * published. Lastgood must find which commit did it among innocents, revert it alone, and get the
- * interrupted work done. The drill sets the stage, lets it happen, and reads the world afterwards.
- */
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { setPriority, tmpdir } from "node:os";
+import { setPriority } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@lastgood/sdk";
-import { loadConfig } from "../../config/load.ts";
-import { settingsNotDefault } from "../../config/settings-not-default.ts";
 import { startEmbedded } from "../../store/embedded.ts";
 import type { Drill, DrillOptions, DrillReport } from "../drill.ts";
 import { narrator } from "../narrator.ts";
 import { ownDatabase } from "../own-database.ts";
-import { runCommand, type ServerProcess, startServer } from "../processes.ts";
+import { runCommand, type ServerProcess } from "../processes.ts";
 import { git } from "../run-git.ts";
+import { openFolder, serve, writeConfiguration } from "../set-stage.ts";
 import { startCast } from "./cast.ts";
 import type { Played, Round } from "./played.ts";
 import { reportOf } from "./report.ts";
@@ -31,12 +24,8 @@ export const september: Drill = {
 };
 
 async function run(options: DrillOptions): Promise<DrillReport> {
-  const folder = options.keep ?? (await mkdtemp(join(tmpdir(), "lastgood-september-")));
-  await mkdir(folder, { recursive: true });
-  // As root, PostgreSQL runs under another account, which must find its way to its data.
-  await chmod(folder, 0o711);
   await using stage = new AsyncDisposableStack();
-  if (options.keep === null) stage.defer(() => rm(folder, { recursive: true, force: true }));
+  const folder = await openFolder(stage, "september", options);
   const told = narrator(options);
   const story = tellStory(options.seed, options.variant as Variant | null);
   told(
@@ -46,8 +35,8 @@ async function run(options: DrillOptions): Promise<DrillReport> {
 
   const databaseUrl = await productionDatabase(stage, folder, options.databaseUrl);
   const world = await buildWorld(folder, databaseUrl);
-  const settings = await writeConfiguration(options, folder);
-  const server = await serve(stage, options, folder);
+  const settings = await writeConfiguration(options, folder, "auto");
+  const server = await serve(stage, "september", options, folder, leaveService);
   const client = createClient(server);
   const cast = await startCast(client, server.url, world, story);
   stage.defer(() => cast.end());
@@ -113,41 +102,9 @@ async function productionDatabase(
   return production.url;
 }
 
-/** As a person would: `lastgood init`, then `mode: auto`. Nothing else is changed. */
-async function writeConfiguration(
-  { program, natsUrl, signal }: DrillOptions,
-  folder: string,
-): Promise<Played["settings"]> {
-  await runCommand(program, ["init", folder], signal);
-  const file = join(folder, "lastgood.yaml");
-  const initial = await loadConfig(file);
-  const written = await readFile(file, "utf8");
-  const messages =
-    natsUrl === null ? "" : `\nmessages:\n  engine: nats\n  url: ${JSON.stringify(natsUrl)}\n`;
-  await writeFile(file, written.replace(/^mode: watch\b/m, "mode: auto") + messages);
-  const { config } = await loadConfig(file);
-  return { mode: config.mode, notDefault: settingsNotDefault(config, initial.config) };
-}
-
-async function serve(
-  stage: AsyncDisposableStack,
-  { program, databaseUrl, keep }: DrillOptions,
-  folder: string,
-): Promise<ServerProcess> {
-  const home = join(folder, "home");
-  await mkdir(home, { recursive: true });
-  const own = databaseUrl === null ? null : await ownDatabase(stage, databaseUrl, "september");
-  const server = await startServer(program, {
-    home,
-    config: join(folder, "lastgood.yaml"),
-    env: own === null ? {} : { DATABASE_URL: own },
-  });
-  stage.defer(async () => {
-    await createClient(server)
-      .stopService("content-api")
-      .catch(() => {});
-    await server.stop();
-    if (keep !== null) await cp(join(home, "server.log"), join(folder, "server.log"));
-  });
-  return server;
+/** What is served goes on without Lastgood: it is stopped while there is somebody to ask. */
+async function leaveService(server: ServerProcess): Promise<void> {
+  await createClient(server)
+    .stopService("content-api")
+    .catch(() => {});
 }

@@ -1,8 +1,8 @@
 /** Plays the story: v13 serves, v14 goes out and is live, and then the surge comes, or the outage. */
 import type { Client, Incident, RolloutDetails } from "@lastgood/sdk";
 import type { DrillOptions, Ending } from "../drill.ts";
+import { followIncident } from "../follow-incident.ts";
 import type { Narrator } from "../narrator.ts";
-import { followIncident } from "../september/follow.ts";
 import { until } from "../until.ts";
 import type { Cast } from "./cast.ts";
 import type { Played } from "./played.ts";

@@ -1,7 +1,7 @@
 import type { Client, Incident, Pin, RolloutDetails } from "@lastgood/sdk";
 import type { DrillEvent, Ending } from "../drill.ts";
+import type { Settings } from "../set-stage.ts";
 import type { Request } from "./agents/front-desk.ts";
-import type { Settings } from "./configuration.ts";
 import type { Story } from "./story.ts";
 import type { RouterWorld } from "./world.ts";
 

@@ -12,8 +12,8 @@ import {
   type Work,
   WorkCancelled,
 } from "@lastgood/sdk";
+import { hearWhatIsTold } from "../../hear-what-is-told.ts";
 import { openJournal } from "../../journal.ts";
-import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { decide, type Spec } from "../policy.ts";
 import { artifact, type Request } from "../story.ts";
 import { briefing, type ServiceBriefing } from "./briefing.ts";
@@ -73,9 +73,12 @@ async function serve(
       return null;
     },
     lookup: async (effect) => {
-      const found = await fetch(new URL(`/?key=${effect.id}`, payments));
+      const signal = AbortSignal.timeout(givesUpMs);
+      const found = await fetch(new URL(`/?key=${effect.id}`, payments), { signal });
       await found.arrayBuffer();
-      return found.ok ? { result: null } : null;
+      if (found.status === 404) return null;
+      if (!found.ok) throw new Error(`payments answered ${found.status}`);
+      return { result: null };
     },
   });
   return { version, output: { decision: "refund", secondLook: decision.secondLook } };

@@ -1,9 +1,10 @@
 /** Commits and pushes one act of the story each time that it is told to. */
 import { join } from "node:path";
+import { hearWhatIsTold } from "../../hear-what-is-told.ts";
 import { git } from "../../run-git.ts";
 import { tellStory } from "../story.ts";
 import { readFiles, writeFiles } from "../work-tree.ts";
-import { hearWhatIsTold, startAgent } from "./agent-process.ts";
+import { startAgent } from "./agent-process.ts";
 
 export interface PushOrder {
   readonly act: number;

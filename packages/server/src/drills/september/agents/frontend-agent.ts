@@ -2,7 +2,8 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Sample } from "@lastgood/sdk";
-import { hearWhatIsTold, startAgent } from "./agent-process.ts";
+import { hearWhatIsTold } from "../../hear-what-is-told.ts";
+import { startAgent } from "./agent-process.ts";
 
 const everyMs = 200;
 const givesUpMs = 1_000;

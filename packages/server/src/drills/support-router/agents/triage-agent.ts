@@ -5,8 +5,8 @@
 import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { createClient, splitRelease } from "@lastgood/sdk";
+import { hearWhatIsTold } from "../../hear-what-is-told.ts";
 import { openJournal } from "../../journal.ts";
-import { hearWhatIsTold } from "../../september/agents/agent-process.ts";
 import { artifact } from "../story.ts";
 import { questionOf } from "../tickets.ts";
 import { briefing, type TriageBriefing } from "./briefing.ts";

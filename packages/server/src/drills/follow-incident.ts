@@ -1,7 +1,7 @@
 import type { Client, Incident } from "@lastgood/sdk";
-import { Fault } from "../../fault.ts";
-import type { Ending } from "../drill.ts";
-import { type Patience, until } from "../until.ts";
+import { Fault } from "../fault.ts";
+import type { Ending } from "./drill.ts";
+import { type Patience, until } from "./until.ts";
 
 export interface Followed {
   /** Null: there never was one. */
