@@ -74,6 +74,7 @@ async function askGate(
     if (performance.now() - toldAt < progressEveryMs) return;
     toldAt = performance.now();
     const told = says(rollout, "gate.progressed", text);
+    // What is told on the way may be missed; that the verdict cannot be written down is a fault.
     telling = telling
       .then(() => recordRolloutEvent(db, id, deps.world.now(), told))
       .catch(() => {});

@@ -235,6 +235,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       entries.delete(key);
       index();
       news.ended({ environment, artifact });
+      // In vain, the copies end by themselves when their time is over.
       if (entry.trial.askedAt !== null) void controls?.end(environment, artifact).catch(() => {});
     },
     verdictOf(environment, artifact) {

@@ -104,6 +104,7 @@ export function createReleaseLabels(deps: ReleaseLabelsDeps): ReleaseLabels {
       unknownRelease += foreign.length;
       deps.unknown(foreign);
     }
+    // In vain, they go on waiting: the loop settles them again, and says why it could not.
     if (waiting.length > 0) void settle().catch(() => {});
     return { ready, unknown: foreign.length };
   }
