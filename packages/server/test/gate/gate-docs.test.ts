@@ -1,38 +1,13 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
+import { fencesOf, paste } from "../support/pasted.ts";
 import { startServer } from "../support/server.ts";
 
-const root = resolve(import.meta.dirname, "../../../..");
-const page = readFileSync(join(root, "docs/gate.md"), "utf8");
-const fences = (language: string) =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(
-    ([, text = ""]) => text,
-  );
-
 test("what docs/gate.md says can be pasted, line by line", async () => {
-  await using server = await startServer(parse(fences("yaml")[0] ?? ""));
-  const child = spawn("bash", ["-euo", "pipefail", "-c", fences("sh").join("")], {
-    cwd: server.folder,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
-      HOME: server.folder,
-      LASTGOOD_URL: server.lastgood.url,
-      LASTGOOD_TOKEN: await server.tokenAs("operator"),
-    },
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  }
-  const code = await new Promise((done) => child.once("close", done));
-  assert.equal(code, 0, said);
+  const [configuration = ""] = fencesOf("docs/gate.md", "yaml");
+  await using server = await startServer(parse(configuration));
+  const said = await paste("docs/gate.md", server, { folder: server.folder });
   const expected = [
     /ticket-router\/capitals is in the bank \(ticket-router\/capitals\.yaml\)/,
     /ticket-router\/other +ticket-router +checks +1 +json-path/,

@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { lastgood, type Said } from "../support/lastgood.ts";
+import { paste } from "../support/pasted.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { artifact, production, startReleases } from "./world.ts";
-
-const root = resolve(import.meta.dirname, "../../../..");
 
 async function typist(server: TestServer) {
   const env = {
@@ -20,42 +17,18 @@ async function typist(server: TestServer) {
 }
 
 test("what docs/releases.md says can be pasted, line by line", async () => {
-  const page = readFileSync(join(root, "docs/releases.md"), "utf8");
-  const text = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, lines = ""]) => lines).join("");
   await using server = await startServer();
-  const folder = await mkdtemp(join(tmpdir(), "lastgood-pasted-"));
-  try {
-    const child = spawn("bash", ["-euo", "pipefail", "-x", "-c", text], {
-      cwd: folder,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: {
-        PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
-        HOME: folder,
-        LASTGOOD_URL: server.lastgood.url,
-        LASTGOOD_TOKEN: await server.tokenAs("operator"),
-      },
-    });
-    let said = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => {
-        said += chunk.toString();
-      });
-    }
-    const code = await new Promise((done) => child.once("close", done));
-    assert.equal(code, 0, said);
-    assert.match(said, /customer-service in production: 2\.0\.3 since epoch 4 \(2\.1\.0 before\)/);
-    assert.match(said, /"key":"customer-service","value":"2\.0\.3","variant":"2\.0\.3"/);
-    assert.match(said, /worker-1 +token:operator +4/);
-    assert.match(said, /2 of 2 releases were new, 1 of 1 pins moved/);
-    const { client } = server;
-    const { shares } = await client.pin(production, "greeting");
-    assert.deepEqual(shares, [{ version: "2", share: 100 }]);
-    const { content } = await client.release(artifact, "2.0.3");
-    assert.equal(content, "Refund up to 500 without asking.\n");
-    assert.deepEqual((await client.pinConsumers(production)).consumers, []);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const said = await paste("docs/releases.md", server);
+  assert.match(said, /customer-service in production: 2\.0\.3 since epoch 4 \(2\.1\.0 before\)/);
+  assert.match(said, /"key":"customer-service","value":"2\.0\.3","variant":"2\.0\.3"/);
+  assert.match(said, /worker-1 +token:operator +4/);
+  assert.match(said, /2 of 2 releases were new, 1 of 1 pins moved/);
+  const { client } = server;
+  const { shares } = await client.pin(production, "greeting");
+  assert.deepEqual(shares, [{ version: "2", share: 100 }]);
+  const { content } = await client.release(artifact, "2.0.3");
+  assert.equal(content, "Refund up to 500 without asking.\n");
+  assert.deepEqual((await client.pinConsumers(production)).consumers, []);
 });
 
 test("what is typed wrong is refused with what to write instead, and moves nothing", async () => {

@@ -1,37 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { lastgood } from "../support/lastgood.ts";
+import { paste } from "../support/pasted.ts";
 import { startServer } from "../support/server.ts";
 import { production, startRouter } from "./world.ts";
 
-const root = resolve(import.meta.dirname, "../../../..");
-
 test("what docs/rollouts.md says can be pasted, line by line", async () => {
-  const page = readFileSync(join(root, "docs/rollouts.md"), "utf8");
-  const text = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, lines = ""]) => lines).join("");
   const router = { hold: "0ms", reverseHold: "0ms", ramp: [10, 100], probe: { start: ["true"] } };
   await using server = await startServer({ mode: "auto", rollouts: { router } });
-  const child = spawn("bash", ["-euo", "pipefail", "-c", text], {
-    cwd: server.folder,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
-      HOME: server.folder,
-      LASTGOOD_URL: server.lastgood.url,
-      LASTGOOD_TOKEN: await server.tokenAs("operator"),
-    },
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  }
-  const code = await new Promise((done) => child.once("close", done));
-  assert.equal(code, 0, said);
+  const said = await paste("docs/rollouts.md", server, { folder: server.folder });
   assert.match(said, /router:v14 in production is live: serves 100 %/);
   assert.match(said, /frozen at 50 % by token:operator: let me look/);
   assert.match(said, /production +router:v13 +yes/);

@@ -1,9 +1,8 @@
 /** A skill on a real server: it reaches everybody at once, and goes from everybody at once. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Fault } from "@lastgood/sdk";
 import { pino } from "pino";
@@ -15,10 +14,10 @@ import { createSkills } from "../../src/skills/skills.ts";
 import { realWorld } from "../../src/world.ts";
 import { connectHost } from "../mcp/hosts.ts";
 import { lastgood } from "../support/lastgood.ts";
+import { paste } from "../support/pasted.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { asIncident, checkOf, guilty, incidentOf, recoveryOf } from "./records.ts";
 
-const root = resolve(import.meta.dirname, "../../../..");
 const name = "lastgood-content-api-health";
 
 /** Lets the server learn from an incident that was put right. */
@@ -197,30 +196,10 @@ test("an incident is learned from once, and two faults of one rule are two skill
 });
 
 test("what docs/skills.md says can be pasted, line by line", async () => {
-  const page = await readFile(join(root, "docs/skills.md"), "utf8");
-  const text = [...page.matchAll(/^```sh\n(.*?)^```/gms)].map(([, lines = ""]) => lines).join("");
   await using server = await startServer();
-  await using folder = await emptyFolder();
   await recordGuilty(server);
   await teach(server, "inc_1");
-  const child = spawn("bash", ["-euo", "pipefail", "-x", "-c", text], {
-    cwd: folder.path,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
-      HOME: folder.path,
-      LASTGOOD_URL: server.lastgood.url,
-      LASTGOOD_TOKEN: await server.tokenAs("operator"),
-    },
-  });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk: Buffer) => {
-      said += chunk.toString();
-    });
-  }
-  const code = await new Promise((done) => child.once("close", done));
-  assert.equal(code, 0, said);
+  const said = await paste("docs/skills.md", server);
   assert.match(said, /lastgood-content-api-health +active +1 /);
   assert.match(said, /"signatures": \[\n +"content-api\/health"/);
   assert.match(said, /\.\/agent-skills has 1 skill, 0 as before/);
