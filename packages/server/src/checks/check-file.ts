@@ -1,5 +1,5 @@
 /** From the text of a file of the bank to a check, and back. Pure. */
-import type { NewCheck } from "@lastgood/sdk";
+import type { JsonValue, NewCheck } from "@lastgood/sdk";
 import { isAlias, LineCounter, parseDocument, stringify, visit } from "yaml";
 import { z } from "zod";
 import { evaluatorSchema, ownEvaluator } from "../config/evaluator-settings.ts";
@@ -21,6 +21,9 @@ export const checkName = z
 const caseName = z.string().min(1).max(200);
 export const because = z.string().max(2_000);
 const share = z.number().gt(0).max(1);
+const anyJson = z.json();
+/** As it stands in the file: what the schema makes of it lacks a key named `__proto__`. */
+const json = z.custom<JsonValue>((value) => anyJson.safeParse(value).success);
 const fileSchema = z.strictObject({
   artifact: artifactName,
   bank: z.enum(["checks", "adversarial"]).default("checks"),
@@ -28,13 +31,13 @@ const fileSchema = z.strictObject({
   incident: z.string().max(100).optional(),
   atLeast: share.default(1),
   evaluator: evaluatorSchema.optional(),
-  wrong: z.json().optional(),
+  wrong: json.optional(),
   cases: z
     .array(
       z.strictObject({
         name: caseName.optional(),
-        input: z.json(),
-        expected: z.json().optional(),
+        input: json,
+        expected: json.optional(),
         evaluator: evaluatorSchema.optional(),
       }),
     )
