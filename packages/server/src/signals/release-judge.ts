@@ -211,15 +211,17 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       stance.placed.line.convictedAt ??= seen.now;
     }
     const { environment, artifact, candidate } = trial.watched;
-    const next = nextPoint(trial, entry.pointAt);
-    if (next !== null) {
-      entry.pointAt = next;
-      for (const point of pointsOf(trial, stancesOf(trial, seen))) writer.point(point);
-    }
     const saying = [verdict.kind, verdict.signal, verdict.dimension, verdict.needsControl].join(
       "\n",
     );
-    if (saying === entry.said) return;
+    const isNews = saying !== entry.said;
+    const next = nextPoint(trial, entry.pointAt);
+    // Also where something else is said than before: the point that decided belongs to the record.
+    if (next !== null || isNews) {
+      entry.pointAt = next ?? entry.pointAt;
+      for (const point of pointsOf(trial, stancesOf(trial, seen))) writer.point(point);
+    }
+    if (!isNews) return;
     entry.said = saying;
     entry.isDirty = true;
     news.verdict({ environment, artifact, version: candidate, at: world.now(), verdict });

@@ -81,7 +81,10 @@ test("labelled samples judge a rollout's candidate against what serves beside it
 
   const details = await until("the record", async () => {
     const found = await client.judgement("production", "router");
-    return found.verdicts.some(({ verdict }) => verdict === "regression") ? found : null;
+    const isWhole = [found.verdicts, found.trajectory].every((each) =>
+      each.some(({ verdict }) => verdict === "regression"),
+    );
+    return isWhole ? found : null;
   });
   assert.deepEqual(
     details.floors.map(({ version, signal, dimension }) => [version, signal, dimension]),
