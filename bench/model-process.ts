@@ -14,7 +14,11 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
     response.writeHead(200, { "content-type": "text/event-stream" });
     response.flushHeaders();
     let sent = 0;
-    const timer = setInterval(() => {
+    const began = performance.now();
+    // Each word has its time: what is late does not make the next one late.
+    const sayNext = () =>
+      setTimeout(say, Math.max(0, began + everyMs * (sent + 1) - performance.now()));
+    const say = () => {
       sent += 1;
       const delta = { content: `${process.hrtime.bigint()} ` };
       const finish = sent === words ? "stop" : null;
@@ -27,11 +31,11 @@ const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) =>
         choices,
       };
       response.write(`data: ${JSON.stringify(chunk)}\n\n`);
-      if (sent < words) return;
-      clearInterval(timer);
+      if (sent < words) return sayNext();
       const usage = { prompt_tokens: 7, completion_tokens: words, total_tokens: words + 7 };
       response.end(`data: ${JSON.stringify({ ...chunk, choices: [], usage })}\n\ndata: [DONE]\n\n`);
-    }, everyMs);
+    };
+    sayNext();
   });
 });
 server.listen(0, "127.0.0.1", () => {

@@ -7,10 +7,22 @@ export interface World {
   randomBytes(length: number): Uint8Array;
 }
 
-export const realWorld: World = {
-  now: () => new Date(),
-  randomBytes: (length) => randomFillSync(new Uint8Array(length)),
-};
+export const realWorld: World = { now: () => new Date(), randomBytes: pooledRandomBytes() };
+
+/** Asking the system costs as much for a few bytes as for a few thousand. None is given out twice. */
+function pooledRandomBytes(): World["randomBytes"] {
+  const pool = new Uint8Array(4_096);
+  let used = pool.length;
+  return (length) => {
+    if (length > pool.length) return randomFillSync(new Uint8Array(length));
+    if (used + length > pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    used += length;
+    return pool.slice(used - length, used);
+  };
+}
 
 export function newUuid(world: World): string {
   return uuidV7(world.now(), world.randomBytes(10));

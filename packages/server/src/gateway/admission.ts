@@ -5,7 +5,7 @@
  *   D1. A token that is refused is forgotten at once.
  *   D2. Only digests of tokens are remembered, and none is ever logged.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Fault } from "../fault.ts";
 
 export interface Caller {
@@ -85,7 +85,7 @@ export function createAdmission({
   return {
     known: () => remembered,
     async admit(token) {
-      const digest = createHash("sha256").update(token).digest("base64");
+      const digest = hash("sha256", token, "base64");
       const before = remembered.get(digest);
       if (before === undefined) return await lookOnce(digest, token);
       const age = now() - before.at;

@@ -189,7 +189,10 @@ export function passOn(
       () => cut("endpoint_stalled", `its answer took longer than ${longest} ms`),
       longest,
     );
-    const torn = (cause?: unknown) => over(new EndpointTrouble("endpoint_reset", tornSays, cause));
+    const torn = (cause?: unknown) => {
+      // Every answer is closed once it is over.
+      if (!isOver) over(new EndpointTrouble("endpoint_reset", tornSays, cause));
+    };
     const taken = () => {
       isTaking = false;
       stall.refresh();

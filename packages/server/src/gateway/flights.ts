@@ -11,6 +11,7 @@ export class PinMoved extends Error {
 }
 
 export interface Flight {
+  /** Aborts with `PinMoved`, or as the client leaves. */
   readonly signal: AbortSignal;
   /** The client gets something of the answer: it stays with this release. */
   seal(): void;
@@ -18,7 +19,8 @@ export interface Flight {
 }
 
 export interface Flights {
-  take(asked: Asked, release: PinnedModel, target: string): Flight;
+  /** `left` aborts when the client goes away. */
+  take(asked: Asked, release: PinnedModel, target: string, left: AbortSignal): Flight;
   count(): number;
   stop(): void;
 }
@@ -51,8 +53,11 @@ export function createFlights(pins: PinSource): Flights {
   return {
     stop,
     count: () => flying.size,
-    take(asked, release, target) {
+    take(asked, release, target, left) {
       const cancel = new AbortController();
+      const leave = () => cancel.abort(left.reason);
+      if (left.aborted) leave();
+      else left.addEventListener("abort", leave);
       // A step of larger work goes by the policy of that.
       const one: Flying = { release, target, cancel, isSealed: asked.key !== null };
       flying.add(one);
@@ -61,7 +66,10 @@ export function createFlights(pins: PinSource): Flights {
         seal() {
           one.isSealed = true;
         },
-        land: () => void flying.delete(one),
+        land() {
+          flying.delete(one);
+          left.removeEventListener("abort", leave);
+        },
       };
     },
   };

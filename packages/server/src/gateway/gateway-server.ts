@@ -117,7 +117,11 @@ async function take(
     );
   }
   const caller = await deps.admission.admit(tokenOf(request));
-  const text = await textOf(request);
+  const text = await textOf(request).catch((error: unknown) => {
+    // What comes of it still is read by nobody.
+    response.setHeader("connection", "close");
+    throw error;
+  });
   await serve(deps, askedOf(dialect, caller, request.headers, text), response, left.signal);
 }
 
@@ -128,20 +132,27 @@ function tokenOf({ headers }: IncomingMessage): string {
   return (headers.authorization ?? "").replace(/^Bearer /i, "");
 }
 
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > requestBytesMax) {
-      throw new Fault(
-        "too_large",
-        `The request has more than ${requestBytesMax} bytes: send less at once.`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
+/** By its events: an iterator costs a tenth of a millisecond of every request. */
+function textOf(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= requestBytesMax) chunks.push(chunk);
+      else reject(tooLarge());
+    });
+    request.once("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    request.once("error", reject);
+    request.once("close", () => reject(new ClientLeft()));
+  });
+}
+
+function tooLarge(): Fault {
+  return new Fault(
+    "too_large",
+    `The request has more than ${requestBytesMax} bytes: send less at once.`,
+  );
 }
 
 function refuse(

@@ -85,7 +85,7 @@ async function pass(
 ): Promise<PinMoved | null> {
   const { asked, release, target } = passing;
   const { model, endpoint } = servedBy(deps, passing);
-  const flight = deps.flights.take(asked, release, target);
+  const flight = deps.flights.take(asked, release, target, left);
   const began = performance.now();
   const running = setTimeout(() => tell(deps, passing, null), tellRunningAfterMs);
   let ended: Ended;
@@ -158,13 +158,13 @@ async function through(
 ): Promise<Relayed> {
   const { dialect } = asked;
   const { body, hidesUsage } = requestFor(asked, model, endpoint.config.usage);
-  const waiting = AbortSignal.any([left, flight.signal]);
+  const { signal } = flight;
   const answer = await endpoint.ask(
     { dialect, body: Buffer.from(JSON.stringify(body)), headers: headersFor(asked) },
-    waiting,
+    signal,
   );
   flight.seal();
-  if (waiting.aborted) throw waiting.reason;
+  if (signal.aborted) throw signal.reason;
   const headers = headersOf(release, id, pins.isStale());
   return await relay(answer, client, { dialect, endpoint, hidesUsage, headers, signal: left });
 }

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
+import { requestBytesMax } from "../../src/gateway/gateway-server.ts";
 import { until } from "../support/until.ts";
 import { type FakeModel, type ModelAnswer, startFakeModel } from "./fake-model.ts";
 import { anthropicFor, ask, openaiFor, publishModel, secretKey, startGateway } from "./world.ts";
@@ -183,4 +184,16 @@ test("a client that sends half a request, or none, holds nothing up", async () =
   socket.destroy();
   const health = (await (await fetch(`${server.gateway}/health`)).json()) as object;
   assert.partialDeepStrictEqual(health, { stale: false, dropped: 0 });
+});
+
+test("a request that is too large is refused as soon as it is, and its connection closed", async () => {
+  const token = await server.tokenAs("agent", "triager");
+  const response = await fetch(`${server.gateway}/v1/chat/completions`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}` },
+    body: Buffer.alloc(requestBytesMax + 1, " "),
+  });
+  assert.equal(response.status, 413);
+  assert.equal(response.headers.get("connection"), "close");
+  assert.match(await response.text(), /more than 20971520 bytes: send less/);
 });
