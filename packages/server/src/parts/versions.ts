@@ -23,7 +23,7 @@ export interface Versions {
 
 export async function openVersions(
   ground: Ground,
-  signals: Pick<Signals, "releases" | "ingest">,
+  signals: Pick<Signals, "releases" | "isJudging" | "ingest">,
   seams: Seams,
   closing: Closing,
 ): Promise<Versions> {
@@ -39,6 +39,7 @@ export async function openVersions(
   const rollouts = createRollouts({
     ...{ ...ground, ...releases, environment: process.env },
     judge: seams.judge ?? signals.releases,
+    isJudging: signals.isJudging,
     gate: seams.gate ?? gate,
   });
   closing.add(() => rollouts.stop());

@@ -6,6 +6,7 @@
  *   L2. One act at a time per rollout; of two processes the row's version lets one through.
  *   L3. The gate is judged by one process at a time, under the lease `rollout:<id>`.
  *   L4. What fails for one rollout is reported and tried again; the others go on.
+ *   L5. Of several servers only the one acts that judges releases: the others saw none of the samples.
  */
 import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
@@ -28,6 +29,8 @@ export interface RolloutLoopDeps extends ActDeps, Omit<DrillDeps, "db"> {
   readonly configuration: Configuration;
   /** Null: none is set up. */
   readonly judge: ReleaseJudge | null;
+  /** L5. */
+  isJudging(): boolean;
   readonly gate: Gate | null;
   /** Names this process among those that share the database. */
   readonly holder: string;
@@ -56,6 +59,11 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
   }
 
   async function turn(signal: AbortSignal): Promise<void> {
+    if (!deps.isJudging()) {
+      // Who judges again tells the judge anew what to compare.
+      watching.clear();
+      return;
+    }
     const open = await openRollouts(deps.moving.db);
     const turned = withoutShadowed(open);
     watch(deps, watching, turned);
@@ -70,7 +78,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
   async function actOn(stored: Stored, signal: AbortSignal): Promise<void> {
     const { rollout } = stored;
     const act = nextAct(rollout, await seenOf(deps, rollout));
-    if (act.kind === "rest" || act.kind === "wait") return;
+    if (act.kind === "rest" || act.kind === "wait" || !deps.isJudging()) return;
     if (act.kind === "report") {
       const now = performance.now();
       if (now - (toldAt.get(rollout.id) ?? Number.NEGATIVE_INFINITY) < tellAgainMs) return;

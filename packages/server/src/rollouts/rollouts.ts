@@ -30,6 +30,8 @@ export interface RolloutsDeps {
   readonly snapshots: Snapshots;
   /** Null: none is set up. */
   readonly judge: ReleaseJudge | null;
+  /** Whether this server is the one that judges now: no other acts on what is said. */
+  isJudging(): boolean;
   readonly gate: Gate | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }

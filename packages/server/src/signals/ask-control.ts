@@ -1,4 +1,5 @@
 /** Where nothing serves beside a candidate that fell: copies of its requests are asked for, once for each fall. */
+import { Fault, faults } from "../fault.ts";
 import { beginAsking, stopAsking, type Trial } from "./release-trial.ts";
 import type { ReleaseVerdict } from "./release-verdict.ts";
 
@@ -14,6 +15,10 @@ export interface ControlSource {
   end(environment: string, artifact: string): Promise<void>;
 }
 
+/** What is no refusal (PostgreSQL is away) is tried again for so long. */
+const tryForMs = 120_000;
+const unasked = new Fault("state_forbids", "nobody sends copies of its requests");
+
 /** Begins or ends it as the verdict needs. True: the trial is not as it was. Never throws for a refusal. */
 export async function askControl(
   controls: ControlSource | null,
@@ -24,10 +29,13 @@ export async function askControl(
   const { environment, artifact } = trial.watched;
   if (verdict.needsControl && trial.askedAt === null && trial.prior !== null) {
     try {
-      if (controls === null) throw new Error("nobody sends copies of its requests");
+      if (controls === null) throw unasked;
       await controls.begin({ environment, artifact, version: trial.prior, because: verdict.says });
       beginAsking(trial, now());
     } catch (error) {
+      trial.tryingSince ??= now();
+      const isRefused = error instanceof Fault && faults[error.code].retry === "never";
+      if (!isRefused && now() - trial.tryingSince < tryForMs) return true;
       const why = error instanceof Error ? error.message : String(error);
       trial.cannotAsk = `${trial.prior} cannot be asked the same requests (${why})`;
     }

@@ -1,18 +1,22 @@
 /** What judges releases, put together: labels looked up, floors from the past, verdicts, evidence kept. */
+import { hostname } from "node:os";
 import type { JudgementDetails, Judgement as Shown } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
 import type { Db } from "../store/database.ts";
+import { createStandingLease } from "../store/standing-lease.ts";
 import type { World } from "../world.ts";
 import type { ControlSource } from "./ask-control.ts";
 import type { EvidenceWriter } from "./evidence-writer.ts";
+import { createOneJudge } from "./one-judge.ts";
 import { createReleaseJudge, type RunningReleaseJudge } from "./release-judge.ts";
 import { createReleaseLabels, type ReleaseLabel, type ReleaseLabels } from "./release-labels.ts";
 import { createReleaseMemory } from "./release-memory.ts";
 import { detailsOf, judgementToApi } from "./release-status.ts";
-import { loadTrials, saveNews } from "./release-store.ts";
+import { type JudgeNews, loadTrials, saveNews } from "./release-store.ts";
+import type { Took } from "./release-trial.ts";
 import type { Sample } from "./sample.ts";
-import type { SampleChunk } from "./signals-store.ts";
+import { loadReleaseChunks } from "./signals-store.ts";
 
 export interface JudgedReleasesDeps {
   readonly db: Db;
@@ -30,7 +34,12 @@ export interface JudgedReleasesDeps {
 export interface JudgedReleases {
   readonly judge: RunningReleaseJudge;
   readonly labels: ReleaseLabels;
-  restore(chunks: readonly SampleChunk[]): Promise<void>;
+  /** Takes in a sample of a release, here or for the server that judges. */
+  take(sample: Sample): Took;
+  /** Whether this server judges now: who does not, acts on nothing either. */
+  isJudging(): boolean;
+  /** Goes on from what is stored, and begins to take turns. */
+  start(): Promise<void>;
   /** Looks these up within two seconds; the ones that nobody knows, as far as can be told. */
   unknownAmong(samples: readonly Sample[]): Promise<readonly string[]>;
   /** One turn of the room's loop. */
@@ -39,9 +48,16 @@ export interface JudgedReleases {
   save(withTrials: boolean): Promise<void>;
   judgements(): readonly Shown[];
   judgement(environment: string, artifact: string): Promise<JudgementDetails>;
+  dropped(): number;
+  /** After the last `save`. */
+  stop(): Promise<void>;
 }
 
 const lookWithinMs = 2_000;
+/** So long nobody judges after a server died that did. */
+const leaseMs = 3_000;
+/** Several servers may run in one process. */
+let instances = 0;
 
 export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
   const { db, world, log, configuration, writer } = deps;
@@ -53,12 +69,29 @@ export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
     freshForMs: () => configuration.current().triage.freshFor,
   });
 
-  return {
-    ...{ judge, labels },
-    async restore(chunks) {
-      memory.restore(chunks);
+  async function load(): Promise<void> {
+    const [chunks, trials] = [await loadReleaseChunks(db), await loadTrials(db)];
+    memory.restore(chunks);
+    judge.restore(trials);
+    // What had not been written is another's to say now.
+    judge.takeNews(true);
+  }
+
+  const lease = createStandingLease(db, {
+    ...{ name: "release-judge", holder: `${hostname()}:${process.pid}:${++instances}` },
+    ttlMs: leaseMs,
+  });
+  const one = createOneJudge({
+    ...{ db, log, lease, judge, load },
+    async readAlong() {
       judge.restore(await loadTrials(db));
+      judge.takeNews(true);
     },
+  });
+
+  return {
+    ...{ judge, labels, take: one.take, isJudging: one.isJudging, dropped: one.dropped },
+    ...{ start: one.start, stop: one.stop },
     async unknownAmong(samples) {
       const asked = new Map<string, ReleaseLabel>();
       for (const sample of samples) {
@@ -76,17 +109,24 @@ export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
       return unknown.map((label) => `${label.release} in ${label.environment}`);
     },
     async turn() {
-      await judge.turn();
+      if (one.isJudging()) await judge.turn();
       await labels.settle();
     },
     async save(withTrials) {
+      if (!one.isInOffice()) return;
       const news = judge.takeNews(withTrials);
+      const mark = withTrials ? one.mark() : null;
+      if (isNothing(news) && (mark?.handed.length ?? 0) === 0) {
+        if (mark !== null) one.stored(mark);
+        return;
+      }
       try {
-        await saveNews(db, news, world.now());
+        await saveNews(db, news, world.now(), (tx) => one.fence(tx, mark));
       } catch (error) {
         judge.keepNews(news);
         throw error;
       }
+      if (mark !== null) one.stored(mark);
     },
     judgements: () => judge.trials().flatMap((judged) => judgementToApi(judged) ?? []),
     async judgement(where, artifact) {
@@ -99,6 +139,10 @@ export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
       return await detailsOf(db, where, artifact, judged ?? null);
     },
   };
+}
+
+function isNothing({ trials, ended, floors, verdicts }: JudgeNews): boolean {
+  return trials.length + ended.length + floors.length + verdicts.length === 0;
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {

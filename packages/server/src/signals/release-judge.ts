@@ -55,10 +55,13 @@ export interface ToldVerdict {
 /** How the signals room itself runs it. */
 export interface RunningReleaseJudge extends ReleaseJudge {
   take(sample: Sample): Took;
+  /** Whether `take` would judge it, as far as its label and signal tell. */
+  judges(sample: Sample): boolean;
   /** Says what is new since the last time: after each batch. */
   settle(): void;
   /** What does not come with samples: silences, and copies that have to be asked for. */
   turn(): Promise<void>;
+  /** Goes on from what another run of the server stored, and from nothing else. */
   restore(saved: readonly SavedTrial[]): void;
   /** What is to be written; hand it back with `keepNews` when it could not be. */
   takeNews(withTrials: boolean): JudgeNews;
@@ -249,6 +252,10 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       return () => listeners.delete(listener);
     },
     take,
+    judges({ release, environment, signal, hard }) {
+      const place = places.get(environment ?? deps.environment())?.get(release ?? "");
+      return place !== undefined && hard === null && signal in place.entry.trial.lines;
+    },
     settle() {
       let seen: Outlook | null = null;
       for (const entry of entries.values()) {
@@ -277,6 +284,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       }
     },
     restore(saved) {
+      entries.clear();
       for (const { environment, artifact, fingerprint, trial } of saved) {
         // Written in another form by another version of the program: it begins anew.
         if (fingerprintOf(trial.watched) !== fingerprint) continue;

@@ -23,7 +23,7 @@ export interface ReleaseMemory {
     dimension: string | null,
     now: number,
   ): ReleaseFloor | null;
-  /** Goes on from what an earlier run of the server stored. */
+  /** Goes on from what another run of the server stored, and from nothing else. */
   restore(chunks: readonly SampleChunk[]): void;
 }
 
@@ -113,6 +113,9 @@ export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): Rel
       };
     },
     restore(chunks) {
+      releases.clear();
+      places.clear();
+      count = 0;
       for (const { service, signal, samples } of chunks) {
         if (isStoredName(service)) historyOf(keptUnder(service), signal).push(...samples);
       }

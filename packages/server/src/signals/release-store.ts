@@ -37,12 +37,17 @@ export interface JudgeNews {
   readonly verdicts: readonly SaidVerdict[];
 }
 
-/** All of it, or nothing. */
-export async function saveNews(db: Db, news: JudgeNews, at: Date): Promise<void> {
-  const { trials, ended, floors, verdicts } = news;
-  if (trials.length + ended.length + floors.length + verdicts.length === 0) return;
+/** All of it, or nothing, and only where `fence` lets it. The trials are as they are when this is called. */
+export async function saveNews(
+  db: Db,
+  { trials: living, ended, floors, verdicts }: JudgeNews,
+  at: Date,
+  fence: (tx: Tx) => Promise<void>,
+): Promise<void> {
+  const trials = living.map(({ trial, ...place }) => ({ ...place, json: JSON.stringify(trial) }));
   await db.begin(async (tx) => {
     await tx`set local statement_timeout = '10s'`;
+    await fence(tx);
     await deleteTrials(tx, ended);
     await insertTrials(tx, trials, at);
     await insertFloors(tx, floors);
@@ -57,11 +62,15 @@ async function deleteTrials(tx: Tx, ended: JudgeNews["ended"]): Promise<void> {
   }
 }
 
-async function insertTrials(tx: Tx, trials: readonly SavedTrial[], at: Date): Promise<void> {
-  for (const { environment, artifact, fingerprint, trial } of trials) {
+async function insertTrials(
+  tx: Tx,
+  trials: readonly (Omit<SavedTrial, "trial"> & { readonly json: string })[],
+  at: Date,
+): Promise<void> {
+  for (const { environment, artifact, fingerprint, json } of trials) {
     await tx`
       insert into release_trials (environment, artifact, fingerprint, trial, updated_at)
-      values (${environment}, ${artifact}, ${fingerprint}, ${tx.json(trial as unknown as Json)}, ${at})
+      values (${environment}, ${artifact}, ${fingerprint}, ${json}::text::jsonb, ${at})
       on conflict (environment, artifact) do update set
         fingerprint = excluded.fingerprint, trial = excluded.trial, updated_at = excluded.updated_at`;
   }

@@ -28,6 +28,8 @@ export interface Trial {
   askedAt: number | null;
   /** Why nobody can be asked; null: somebody can, or was not needed yet. */
   cannotAsk: string | null;
+  /** Since when it is tried to ask, in vain. */
+  tryingSince: number | null;
   unscored: number;
   late: number;
   lastAt: number;
@@ -49,7 +51,7 @@ export function newTrial(
     ...{ watched, prior: watched.control ?? prior, since: now },
     aloneSince: watched.control === null ? now : null,
     lines: linesOf(watched.guardrails, floorFor),
-    ...{ askedAt: null, cannotAsk: null, unscored: 0, late: 0, lastAt: 0 },
+    ...{ askedAt: null, cannotAsk: null, tryingSince: null, unscored: 0, late: 0, lastAt: 0 },
   };
 }
 
@@ -74,6 +76,7 @@ export function goOnAlone(trial: Trial, watched: Watched, floorFor: FloorFor, no
 export function beginAsking(trial: Trial, now: number): void {
   trial.askedAt = now;
   trial.cannotAsk = null;
+  trial.tryingSince = null;
   for (const { line } of linesIn(trial)) forgetControl(line);
 }
 
@@ -81,6 +84,7 @@ export function beginAsking(trial: Trial, now: number): void {
 export function stopAsking(trial: Trial): void {
   trial.askedAt = null;
   trial.cannotAsk = null;
+  trial.tryingSince = null;
 }
 
 /** The version is one of those that are compared. */

@@ -54,12 +54,21 @@ export async function insertChunks(db: Tx, chunks: readonly SampleChunk[]): Prom
 }
 
 /** A sample as an array: [at, ok, value, key, dimensions, hard], and of a release [release, environment]. */
-function packed({ at, ok, value, key, dimensions, hard, release, environment }: Sample): unknown[] {
+export function packed({
+  at,
+  ok,
+  value,
+  key,
+  dimensions,
+  hard,
+  release,
+  environment,
+}: Sample): unknown[] {
   const common = [at, ok, value, key, dimensions, hard];
   return release == null ? common : [...common, release, environment ?? null];
 }
 
-type Packed = [
+export type Packed = [
   number,
   boolean | null,
   number | null,
@@ -181,23 +190,35 @@ export async function loadStates(db: Query): Promise<readonly SavedState[]> {
 
 /** Chunks of the kept samples, oldest first. */
 export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
-  const rows = await db<{ service: string; signal: string; samples: Packed[] }[]>`
+  const rows = await db<StoredChunk[]>`
     select service, signal, samples from signal_chunks order by id`;
-  return rows.map(({ service, signal, samples }) => ({
-    service,
-    signal,
-    samples: samples.map(([at, ok, value, key, dimensions, hard, release, environment]) => ({
-      service,
-      signal,
-      at,
-      ok,
-      value,
-      key,
-      dimensions,
-      hard,
-      ...(release == null ? {} : { release, environment: environment ?? null }),
-    })),
-  }));
+  return rows.map(toChunk);
+}
+
+/** Of those, the ones of releases: their names have a `/`. */
+export async function loadReleaseChunks(db: Query): Promise<readonly SampleChunk[]> {
+  const rows = await db<StoredChunk[]>`
+    select service, signal, samples from signal_chunks where service like '%/%' order by id`;
+  return rows.map(toChunk);
+}
+
+interface StoredChunk {
+  readonly service: string;
+  readonly signal: string;
+  readonly samples: readonly Packed[];
+}
+
+function toChunk({ service, signal, samples }: StoredChunk): SampleChunk {
+  return { service, signal, samples: samples.map((each) => unpacked(service, signal, each)) };
+}
+
+export function unpacked(
+  service: string,
+  signal: string,
+  [at, ok, value, key, dimensions, hard, release, environment]: Packed,
+): Sample {
+  const common = { service, signal, at, ok, value, key, dimensions, hard };
+  return release == null ? common : { ...common, release, environment: environment ?? null };
 }
 
 /** Buckets since a moment, oldest first. */

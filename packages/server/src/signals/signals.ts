@@ -65,6 +65,8 @@ export interface Signals {
   servedRevision(service: string): { readonly revision: string; readonly at: Date } | null;
   /** Compares releases by the samples that carry their labels. */
   readonly releases: ReleaseJudge;
+  /** Of several servers one judges releases, and acts on what it says. */
+  isJudging(): boolean;
   readonly layer: Layer<"signals">;
   routes(app: App): void;
   stop(): Promise<void>;
@@ -102,7 +104,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
     unknown: (samples) => samples.forEach(memory.keep),
   });
   const { judge, labels } = releases;
-  const engine = createRuleEngine({ world, writer, memory, desk: () => desk, releases: judge });
+  const engine = createRuleEngine({ world, writer, memory, desk: () => desk, releases });
   const judgeAll = (samples: readonly Sample[]) => {
     const taken = engine.ingest(samples);
     judge.settle();
@@ -126,7 +128,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   const chunks = await loadChunks(db);
   const ofServices = chunks.filter(({ service }) => !isStoredName(service));
   memory.restore(await loadBuckets(db, since), ofServices);
-  await releases.restore(chunks);
+  await releases.start();
   engine.restore(await loadStates(db));
   const configure = () => {
     engine.configure(configuration.current());
@@ -179,7 +181,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       counts: {
         ...{ ...engine.counts, probesSkipped: probes.skipped(), unfit: intake.unfit() },
         unknownRelease: labels.counts().unknownRelease,
-        dropped: writer.dropped() + labels.counts().dropped,
+        dropped: writer.dropped() + labels.counts().dropped + releases.dropped(),
       },
     };
   }
@@ -260,6 +262,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
         .map(({ signal, history }) => ({ signal, samples: recentOf(history) })),
     servedRevision: probes.servedRevision,
     releases: judge,
+    isJudging: releases.isJudging,
     layer: createBaselineLayer({
       world,
       configuration,
@@ -300,6 +303,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       await loop.stop();
       await desk.settled();
       await save(true);
+      await releases.stop();
     },
   };
 }

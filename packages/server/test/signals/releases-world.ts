@@ -1,4 +1,5 @@
 /** A judge of releases alone, fed by hand: nothing is stored, and only samples move the clock. */
+import { Fault } from "../../src/fault.ts";
 import { createReleaseJudge, type ToldVerdict } from "../../src/signals/release-judge.ts";
 import { createReleaseMemory } from "../../src/signals/release-memory.ts";
 import type { Guardrail, Watched } from "../../src/signals/release-verdict.ts";
@@ -34,7 +35,7 @@ export function startJudge({ freshForMs = 14 * 86_400_000 } = {}) {
     freshForMs: () => freshForMs,
     controls: {
       async begin({ version }) {
-        if (asked.refuses !== null) throw new Error(asked.refuses);
+        if (asked.refuses !== null) throw new Fault("state_forbids", asked.refuses);
         asked.told.push(version);
       },
       async end() {
