@@ -40,19 +40,33 @@ const ticketsAfterwards = 300;
 const trafficMsMax = 90_000;
 const liveMsMax = 120_000;
 const backMsMax = 150_000;
+const followsMsMax = 5_000;
 
 export async function play(stage: Stage): Promise<Omit<Played, "settings">> {
   const { client, story, world, told } = stage;
   const live = await goLive(stage);
   const ended = story.variant === "surge" ? await surge(stage, live) : await outage(stage, live);
   await stage.cast.traffic({ traffic: "none" });
-  const { history, stragglers } = await client.pin(environment, artifact);
+  const { history, stragglers } = await allFollowed(stage);
   const requests = await readRequests(world);
   return {
     ...{ story, world, client, live, requests, timeline: told.timeline, pins: history },
     ...ended,
     stragglers: stragglers.length,
   };
+}
+
+/** The last pin may have moved a moment ago: whoever has not followed it by now is a straggler. */
+async function allFollowed({ client, options: { signal } }: Stage) {
+  const look = async () => {
+    const pin = await client.pin(environment, artifact);
+    return pin.stragglers.length === 0 ? pin : null;
+  };
+  const patience = { withinMs: followsMsMax, signal };
+  return await until("every consumer to follow", look, patience).catch(async () => {
+    signal.throwIfAborted();
+    return await client.pin(environment, artifact);
+  });
 }
 
 async function goLive(stage: Stage): Promise<RolloutDetails> {
