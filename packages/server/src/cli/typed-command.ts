@@ -8,6 +8,11 @@ const usageExit = 2;
 /** Runs what was typed, and sets the exit code that its fault states. */
 export async function runTypedCommand(): Promise<void> {
   const json = process.argv.includes("--json");
+  // Who reads has enough, such as `grep -q`: nobody is left to print to.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
   try {
     await createProgram().parseAsync();
   } catch (error) {
