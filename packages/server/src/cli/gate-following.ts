@@ -14,6 +14,7 @@ export async function followRun(
   while (run.state === "running") {
     const { done, total, says } = run.progress;
     const line = `${done} of ${total}: ${says}`;
+    if (total === 0) told = line;
     if (line !== told && process.stderr.isTTY)
       process.stderr.write(`\r${line.slice(0, 100)}\u001b[K`);
     else if (line !== told && !terminal.json) process.stderr.write(`${line}\n`);
@@ -42,6 +43,8 @@ export function showChecks(terminal: Terminal, checks: readonly CheckResult[]): 
     terminal.line();
     terminal.line(`${check}: ${says}`);
     const bad = results.filter((each) => each.outcome !== "pass");
+    // One alone is in what the check says already.
+    if (bad.length === 1) continue;
     for (const each of bad.slice(0, casesShown)) terminal.line(`  ${each.case}: ${each.says}`);
     if (bad.length > casesShown) terminal.line(`  and ${bad.length - casesShown} more`);
   }

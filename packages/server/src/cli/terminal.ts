@@ -13,6 +13,8 @@ export interface Terminal {
   line(text?: string): void;
   /** Aligned columns under a heading; silent under `--json`. */
   table(heading: readonly string[], rows: readonly (readonly string[])[]): void;
+  /** One fact a line, their values below each other; what is null is left out. Silent under `--json`. */
+  facts(facts: readonly (readonly [string, string | null])[]): void;
   /** The result for programs: printed only under `--json`. */
   result(value: unknown): void;
   /** Shows what is being waited for on stderr while `work` runs for over a second. */
@@ -43,6 +45,11 @@ export function createTerminal(json: boolean): Terminal {
           .trimEnd();
       line(ink("dim", laid(heading)));
       for (const row of rows) line(laid(row));
+    },
+    facts(facts) {
+      const known = facts.filter(([, value]) => value !== null);
+      const width = Math.max(12, ...known.map(([name]) => name.length));
+      for (const [name, value] of known) line(`${name.padEnd(width)}  ${value?.trim()}`);
     },
     result(value) {
       if (json) stdout.write(`${JSON.stringify(value, null, stdout.isTTY ? 2 : 0)}\n`);

@@ -67,9 +67,10 @@ function readCommands(executions: Command): void {
         const execution = await client.execution(id);
         terminal.result(execution);
         const { input, output, outcomes, ...rest } = execution;
-        for (const [name, value] of Object.entries({ ...rest, input, output })) {
-          if (value !== null) terminal.line(`${name.padEnd(12)}${said(value)}`);
-        }
+        const facts = Object.entries({ ...rest, input, output });
+        terminal.facts(
+          facts.map(([name, value]) => [wordsOf(name), value === null ? null : said(value)]),
+        );
         terminal.table(
           ["TOLD AT", "BY", "SCORE", "EXPECTED", "NOTE"],
           outcomes.map((each) => [
@@ -195,6 +196,11 @@ function tableOf(terminal: Terminal, executions: readonly Execution[]): void {
       (each.error ?? each.spared ?? "").slice(0, 60),
     ]),
   );
+}
+
+/** `begunAt` as people write it: begun at. */
+function wordsOf(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function said(value: unknown): string {

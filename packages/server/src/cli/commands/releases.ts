@@ -141,9 +141,7 @@ function showRelease(terminal: Terminal, release: Release): void {
     ["rolled back", barred === null ? null : `${barred.at} by ${barred.by}: ${barred.because}`],
     ["retired", retiredAt],
   ];
-  for (const [name, value] of facts) {
-    if (value !== null) terminal.line(`${name.padEnd(14)}${value.trim()}`);
-  }
+  terminal.facts(facts);
 }
 
 function besideCommands(releases: Command): void {
