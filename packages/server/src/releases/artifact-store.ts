@@ -29,7 +29,7 @@ export async function lockArtifact(tx: Tx, name: string): Promise<Artifact> {
 function unknown(name: string): never {
   throw new Fault(
     "not_found",
-    `There is no artifact ${name.slice(0, 100)}: list them with \`lastgood artifacts list\`, or publish its first release with --kind.`,
+    `There is no artifact ${name.slice(0, 100)}: list them with \`lastgood artifacts list\`, or publish its first release with its kind, such as \`lastgood publish spec ${name.slice(0, 100)}:1.0.0\`.`,
   );
 }
 

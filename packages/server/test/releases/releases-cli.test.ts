@@ -43,6 +43,7 @@ test("what is typed wrong is refused with what to write instead, and moves nothi
     [`deploy thing ${artifact}:2.0.0`, 2, /is not one release.*kinds: spec/],
     [`deploy ${artifact}:9.0.0`, 3, /no release customer-service:9\.0\.0/],
     [`deploy ${artifact}:2.0.0 --percent 0`, 2, /percent/],
+    [`deploy ${artifact}:2.0.0 --percent half`, 2, /whole number from 1 to 100/],
     [`deploy ${artifact}:2.0.0 --share 2.0.0=50 1.0.0=49`, 2, /add up to 99/],
     [`deploy ${artifact}:2.0.0 --share 2.0.0`, 2, /is not a share/],
     [`deploy ${artifact}:2.0.0 --expect 7`, 5, /version_conflict/],

@@ -1,5 +1,5 @@
 import type { ArtifactKind, Client, InFlightPolicy, Pin, PinShare } from "@lastgood/sdk";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { namedRelease, sharesOf } from "../release-words.ts";
@@ -61,7 +61,7 @@ function deployCommand(program: Command): void {
     .option(
       "--percent <n>",
       "only this part of the keys (1 to 100); the release before keeps the rest",
-      Number,
+      percentOf,
     )
     .option("--share <version=n...>", "every share by itself; they add up to 100")
     .option(
@@ -94,6 +94,11 @@ function deployCommand(program: Command): void {
         },
       ),
     );
+}
+
+function percentOf(typed: string): number {
+  if (/^(100|[1-9][0-9]?)$/.test(typed)) return Number(typed);
+  throw new InvalidArgumentError("It is a whole number from 1 to 100, such as 10.");
 }
 
 /** Who says what it is means that, and not another of the name. */
