@@ -18,9 +18,8 @@ import {
   type ConfigurationStatus,
   configSchema,
 } from "./config.ts";
+import { configFileName } from "./config-file-name.ts";
 import { configBytesMax, type ParsedConfig, parseConfig, sayComplaint } from "./parse-config.ts";
-
-export const configFileName = "lastgood.yaml";
 
 /** A configuration that never changes: the empty one, or one given by hand. */
 export function fixedConfiguration(given: unknown = {}, base = process.cwd()): Configuration {

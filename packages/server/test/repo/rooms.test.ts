@@ -41,10 +41,8 @@ test("rooms import only what ARCHITECTURE.md lets them", () => {
       illegal.push(`${file}: the room ${room} is not in the table`);
       continue;
     }
-    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(
-      /from "(\.[^"]+)"/g,
-    )) {
-      const to = roomOf(relative(src, resolve(src, dirname(file), path)));
+    for (const path of importsOf(join(src, file))) {
+      const to = roomOf(relative(src, path));
       if (to !== room && to !== "ground" && !may.includes(to)) illegal.push(`${file} -> ${to}`);
     }
   }
@@ -57,11 +55,7 @@ test("every room of the table exists, and allows nothing that nobody uses", () =
   for (const file of sources()) {
     const rooms = used.get(roomOf(file)) ?? new Set();
     used.set(roomOf(file), rooms);
-    for (const [, path = ""] of readFileSync(join(src, file), "utf8").matchAll(
-      /from "(\.[^"]+)"/g,
-    )) {
-      rooms.add(roomOf(relative(src, resolve(src, dirname(file), path))));
-    }
+    for (const path of importsOf(join(src, file))) rooms.add(roomOf(relative(src, path)));
   }
   const stale = [...table].flatMap(([room, may]) =>
     used.has(room)
@@ -89,7 +83,7 @@ test("no file imports itself by way of others", () => {
   assert.deepEqual(cycles, []);
 });
 
-/** Of values and of types alike: what reads one file must not need all of them. */
+/** Of values and of types alike, at once or when they are needed: what reads one file must not need all of them. */
 function importsOf(file: string): readonly string[] {
   const found = readFileSync(file, "utf8").matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"]+)"/g);
   return [...found].map(([, path = ""]) => resolve(dirname(file), path));

@@ -1,7 +1,6 @@
 import { extname } from "node:path";
 import type { BankCheck, CheckResult, Evaluator, JsonValue, NewCheck } from "@lastgood/sdk";
 import type { Command } from "commander";
-import { FaultyFile, parseCheckFile } from "../../checks/check-file.ts";
 import { Fault, faults } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { followRun, showChecks } from "../gate-following.ts";
@@ -115,7 +114,8 @@ function addCommand(checks: Command): void {
     .action(
       withServer<AddOptions, [string, string | undefined]>(
         async ({ client, terminal }, options, name, file) => {
-          const check = file === undefined ? typedCheck(name, options) : fileCheck(name, file);
+          const check =
+            file === undefined ? typedCheck(name, options) : await fileCheck(name, file);
           const stored = await client.addCheck(check);
           terminal.result(stored);
           const word = stored.already ? "was there before" : "is in the bank";
@@ -127,7 +127,8 @@ function addCommand(checks: Command): void {
     );
 }
 
-function fileCheck(name: string, file: string): NewCheck {
+async function fileCheck(name: string, file: string): Promise<NewCheck> {
+  const { FaultyFile, parseCheckFile } = await import("../../checks/check-file.ts");
   try {
     const {
       incident: _incident,

@@ -1,8 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { configJsonSchemaText } from "../../config/json-schema.ts";
-import { configFileName, loadConfig } from "../../config/load.ts";
-import { setInFile } from "../../config/set-in-file.ts";
+import { configFileName } from "../../config/config-file-name.ts";
 import { type GlobalOptions, withServer } from "../command.ts";
 import { createTerminal } from "../terminal.ts";
 
@@ -26,6 +24,7 @@ export function configCommands(program: Command): void {
     .action(async (file: string | undefined, _: unknown, command: Command) => {
       const terminal = createTerminal(command.optsWithGlobals<GlobalOptions>().json === true);
       const path = resolve(file ?? configFileName);
+      const { loadConfig } = await import("../../config/load.ts");
       const { warnings } = await loadConfig(path);
       terminal.result({ file: path, ok: true, warnings });
       for (const warning of warnings) terminal.line(`warning: ${warning}`);
@@ -45,6 +44,7 @@ export function configCommands(program: Command): void {
       const options = command.optsWithGlobals<GlobalOptions & { file: string }>();
       const terminal = createTerminal(options.json === true);
       const path = resolve(options.file);
+      const { setInFile } = await import("../../config/set-in-file.ts");
       await setInFile(path, setting, value);
       terminal.result({ file: path, setting, ok: true });
       terminal.line(
@@ -55,7 +55,8 @@ export function configCommands(program: Command): void {
   config
     .command("schema")
     .summary("print the JSON Schema of lastgood.yaml, for editors")
-    .action(() => {
+    .action(async () => {
+      const { configJsonSchemaText } = await import("../../config/json-schema.ts");
       process.stdout.write(configJsonSchemaText());
     });
 

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { Drill, DrillEvent, DrillReport } from "../../drills/drill.ts";
-import { drills, requireDrill, requireVariant } from "../../drills/drills.ts";
 import { Fault } from "../../fault.ts";
 import { type ConnectionOptions, connect } from "../connect.ts";
 import { createTerminal, type Terminal } from "../terminal.ts";
@@ -31,7 +30,8 @@ export function drillCommands(program: Command): void {
   drill
     .command("list")
     .description("The drills there are.")
-    .action((_: unknown, command: Command) => {
+    .action(async (_: unknown, command: Command) => {
+      const { drills } = await loadDrills();
       const terminal = createTerminal(command.optsWithGlobals<RunOptions>().json === true);
       terminal.result(drills.map(({ name, summary, variants }) => ({ name, summary, variants })));
       terminal.table(
@@ -55,6 +55,7 @@ export function drillCommands(program: Command): void {
     .action(async (name: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<RunOptions>();
       const terminal = createTerminal(options.json === true);
+      const { requireDrill, requireVariant } = await loadDrills();
       const chosen = requireDrill(name);
       const seed = options.seed ?? 1;
       if (!Number.isSafeInteger(seed) || seed < 0) {
@@ -78,6 +79,11 @@ export function drillCommands(program: Command): void {
       await remember(options, report);
       if (!report.ok) process.exitCode = 1;
     });
+}
+
+/** Their worlds are large: no other command waits for them to load. */
+async function loadDrills() {
+  return await import("../../drills/drills.ts");
 }
 
 function requireRepeat(drill: Drill, again: boolean): boolean {

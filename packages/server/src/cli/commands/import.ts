@@ -2,7 +2,7 @@ import type { Client, InFlightPolicy } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
-import { type LangfuseImport, readLangfuse } from "../langfuse.ts";
+import type { LangfuseImport } from "../langfuse.ts";
 import { readContent } from "../release-words.ts";
 
 interface ImportOptions {
@@ -30,6 +30,7 @@ export function importCommands(program: Command): void {
     .action(
       withServer<ImportOptions, [string]>(
         async ({ client, terminal }, { inFlight, preview = false }, file) => {
+          const { readLangfuse } = await import("../langfuse.ts");
           const found = readLangfuse(readContent(file, true));
           for (const { from, to } of found.renamed)
             terminal.line(`"${from}" is called ${to} here.`);

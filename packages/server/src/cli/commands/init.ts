@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { initialFor, writeInitial } from "../../config/init/init.ts";
 import type { GlobalOptions } from "../command.ts";
 import { createTerminal } from "../terminal.ts";
 
@@ -25,6 +24,7 @@ export function initCommands(program: Command): void {
     .action(async (folder: string | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<InitOptions>();
       const terminal = createTerminal(options.json === true);
+      const { initialFor, writeInitial } = await import("../../config/init/init.ts");
       const initial = await terminal.progress(
         "looking at the folder",
         initialFor(resolve(folder ?? "."), new AbortController().signal),

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Config } from "../config.ts";
-import { configFileName } from "../load.ts";
+import { configFileName } from "../config-file-name.ts";
 import { parseConfig, sayComplaint } from "../parse-config.ts";
 import { guess } from "./guess.ts";
 import { lookAt } from "./look.ts";

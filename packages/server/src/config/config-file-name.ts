@@ -1,0 +1,2 @@
+/** What a configuration is called where nobody names it. */
+export const configFileName = "lastgood.yaml";
