@@ -1,12 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { type Db, openDatabase } from "../../src/store/database.ts";
 import { openPool } from "../../src/store/driver.ts";
 import { startEmbedded } from "../../src/store/embedded.ts";
 import { migrate, readMigrations } from "../../src/store/migrate.ts";
-import { endLeftovers, homePrefix } from "./leftovers.ts";
+import { endLeftovers, makeHome } from "./leftovers.ts";
 
 /** Tests lose nothing when the machine goes down: they need speed, and many connections. */
 export const testSettings = { fsync: "off", full_page_writes: "off", max_connections: "300" };
@@ -87,7 +85,7 @@ async function serverUrl(): Promise<string> {
 
 async function startOwn(): Promise<string> {
   await endLeftovers();
-  const home = await mkdtemp(join(tmpdir(), homePrefix));
+  const home = await makeHome();
   const server = await startEmbedded({ home, settings: testSettings });
   process.once("beforeExit", async () => {
     await server.stop();

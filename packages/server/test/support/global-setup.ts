@@ -1,17 +1,16 @@
 /** What the whole test run shares: one PostgreSQL, in which each test makes a database of its own, and what is compiled. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
 import { testSettings } from "./database.ts";
-import { endLeftovers, homePrefix } from "./leftovers.ts";
+import { endLeftovers, makeHome } from "./leftovers.ts";
 
 let home: string | null = null;
 let server: EmbeddedServer | null = null;
 
 export async function globalSetup(): Promise<void> {
   await endLeftovers();
-  home = await mkdtemp(join(tmpdir(), homePrefix));
+  home = await makeHome();
   server = await startEmbedded({ home, settings: testSettings });
   process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
   // Every test file, and every program that one starts, is a process that would compile the same sources again.
