@@ -45,6 +45,13 @@ export const gatewaySchema = z
         "Artifacts whose requests and answers are kept, and how many: for checks and shadows.",
       ),
     keep: age("7d").describe("How long what passed is known as executions, without its content."),
+    keepLast: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(100_000_000)
+      .default(1_000_000)
+      .describe("How many of these are known at most, the last ones; looked at every ten minutes."),
   })
   .prefault({});
 

@@ -244,6 +244,14 @@ export async function forgetEnded(
   return rows.length;
 }
 
+/** When the oldest of the gateway's last ones was begun; null where there are no more than those. */
+export async function oldestOfLast(db: Query, last: number): Promise<Date | null> {
+  const [row] = await db<{ begunAt: Date }[]>`
+    select begun_at as "begunAt" from executions where door in ('gateway', 'mirror')
+    order by begun_at desc offset ${last - 1} limit 1`;
+  return row?.begunAt ?? null;
+}
+
 export function jsonOf(db: Query, value: Json) {
   return value === null ? null : db.json(value as Parameters<Query["json"]>[0]);
 }

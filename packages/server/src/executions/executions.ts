@@ -11,7 +11,7 @@ import type { Db, Tx } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { type Account, accountOf, type PinMove } from "./account-store.ts";
 import { createExecutionDesk, type ExecutionDesk } from "./execution-desk.ts";
-import { startExpiring, startTrimming } from "./execution-loop.ts";
+import { startBounding, startExpiring, startTrimming } from "./execution-loop.ts";
 import { executionRoutes } from "./execution-routes.ts";
 import { cancelAllOf } from "./execution-store.ts";
 import { createOutcomeDesk } from "./outcome-desk.ts";
@@ -69,12 +69,12 @@ export function createExecutions(deps: ExecutionsDeps): Executions {
   const looping = {
     ...deps,
     keeping() {
-      const { keep, record } = configuration.current().gateway;
+      const { keep, keepLast, record } = configuration.current().gateway;
       const inputs = Object.entries(record).map(([artifact, last]) => ({ artifact, last }));
-      return { gatewayMs: keep, inputs };
+      return { gatewayMs: keep, gatewayLast: keepLast, inputs };
     },
   };
-  const loops = [startExpiring(looping), startTrimming(looping)];
+  const loops = [startExpiring(looping), startTrimming(looping), startBounding(looping)];
   const moveOf = (environment: string, artifact: string, epoch: number | null) =>
     findMove(db, environment, artifact, epoch);
   return {

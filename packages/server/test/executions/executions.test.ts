@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Client, Execution, InFlightPolicy, JsonValue } from "@lastgood/sdk";
+import { forgetEnded, oldestOfLast } from "../../src/executions/execution-store.ts";
 import type { Db } from "../../src/store/database.ts";
 import { production, refused } from "../releases/world.ts";
 import { startServer, type TestServer } from "../support/server.ts";
@@ -259,5 +260,22 @@ test("one agent does not speak for another's execution", async () => {
   await assert.rejects(
     other.beginExecution({ artifact, key: "ticket-1" }),
     refused("target_busy", /by refunder since/),
+  );
+});
+
+test("of the gateway's executions only the last ones are known, however many come", async () => {
+  const from = Date.now();
+  await db`
+    insert into executions (id, environment, artifact, key, target, version, epoch, state, door, begun_at, ended_at, expires_at, expire_ms)
+    select 'exe_bound_' || n, 'bounded', 'router', n, n, '1', 1, 'finished', 'gateway',
+      ${new Date(from)}::timestamptz + n * interval '1 ms', now(), now(), 1 from generate_series(1, 5) n`;
+  const gateway = await oldestOfLast(db, 2);
+  assert.equal(gateway?.getTime(), from + 4);
+  assert.equal(await oldestOfLast(db, 100), null);
+  assert.equal(await forgetEnded(db, { gateway, others: new Date(0) }, 100), 3);
+  const left = await db`select id from executions where environment = 'bounded' order by id`;
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    ["exe_bound_4", "exe_bound_5"],
   );
 });
