@@ -162,8 +162,13 @@ export function createOneJudge(deps: OneJudgeDeps): OneJudge {
     },
     async stop() {
       await loop?.stop();
-      if (!isInOffice) await handOn();
-      await lease.release();
+      try {
+        if (!isInOffice) await handOn();
+        await lease.release();
+      } catch (err) {
+        // PostgreSQL is away: the lease runs out by itself.
+        log.warn({ err, lost: outgoing.size() }, "what was to be handed to the judge is lost");
+      }
     },
   };
 }

@@ -124,6 +124,10 @@ test("a candidate that is worse is one regression, one incident and one rollback
   const { changes } = await client.changes({ layer: "versions", target: "router" });
   const moves = changes.filter(({ kind }) => kind !== "publish").map(({ to }) => to);
   assert.deepEqual(moves, ["v13", "v13:50 v14:50", "v13"]);
-  const { verdicts } = await client.judgement(production, "router");
-  assert.equal(verdicts.filter(({ verdict }) => verdict === "regression").length, 1);
+  const told = await until("it to be on record", async () => {
+    const { verdicts } = await client.judgement(production, "router");
+    const regressions = verdicts.filter(({ verdict }) => verdict === "regression");
+    return regressions.length > 0 && regressions;
+  });
+  assert.equal(told.length, 1);
 });
