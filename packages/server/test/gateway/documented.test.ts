@@ -1,13 +1,17 @@
-/** What docs/executions.md and docs/gateway.md say can be pasted, line by line. */
+/** What docs/executions.md, docs/gateway.md and docs/doors.md say can be pasted, line by line. */
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 import { paste } from "../support/pasted.ts";
 import { startServer } from "../support/server.ts";
 import { startFakeModel } from "./fake-model.ts";
 
-test("both pages can be pasted, and come to what they say", async () => {
+test("the pages can be pasted, and come to what they say", async () => {
   await using model = await startFakeModel(() => ({ text: "billing" }));
-  const endpoints = { local: { url: `${model.url}/v1`, api: "openai" } };
+  const endpoints = {
+    local: { url: `${model.url}/v1`, api: "openai" },
+    "local-messages": { url: model.url, api: "anthropic" },
+  };
   await using server = await startServer({ gateway: { port: 0, endpoints } });
   const { client, lastgood } = server;
 
@@ -30,4 +34,14 @@ test("both pages can be pasted, and come to what they say", async () => {
   assert.match(asked, /of router:13 scores 1\./);
   assert.match(asked, /"stale":false/);
   assert.equal(model.requests[0]?.body.temperature, 0);
+
+  const doors = await paste("docs/doors.md", server, {
+    folder: resolve(import.meta.dirname, "../../../.."),
+    env: { LASTGOOD_GATEWAY: lastgood.gatewayUrl ?? "" },
+  });
+  assert.match(doors, /the SDK: door-greeting:1/);
+  assert.match(doors, /"pins":\[\{[^\n]*"door-greeting"/);
+  assert.match(doors, /"key":"door-greeting","value":"1"/);
+  assert.match(doors, /x-lastgood-release: door-model:1/i);
+  assert.match(doors, /x-lastgood-release: door-messages:1/i);
 });
