@@ -175,7 +175,9 @@ async function told(
 }
 
 function listCommands(pins: Command): void {
-  inEnvironment(pins.command("list").summary("every artifact that is pinned here")).action(
+  inEnvironment(
+    pins.command("list", { isDefault: true }).summary("every artifact that is pinned here"),
+  ).action(
     withServer<Where, []>(async ({ client, terminal }, { environment }) => {
       const found = await client.pins(environment);
       terminal.result(found);

@@ -76,7 +76,7 @@ function publishCommand(program: Command): void {
 
 function readCommands(releases: Command): void {
   releases
-    .command("list")
+    .command("list", { isDefault: true })
     .argument("<artifact>")
     .summary("newest first")
     .option("--limit <n>", "at most this many (1 to 1000)", Number, 100)
