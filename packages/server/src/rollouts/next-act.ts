@@ -109,7 +109,8 @@ function nextForCanary(rollout: Canary, seen: Seen): Act {
   }
   if (seen.held !== null) return { kind: "wait", because: seen.held };
   const untilMs = stand.at.getTime() + (plan.ramp[step]?.holdMs ?? 0) - seen.now.getTime();
-  if (untilMs > 0) return { kind: "wait", because: `held for another ${Math.ceil(untilMs)} ms` };
+  if (untilMs > 0)
+    return { kind: "wait", because: `held for another ${Math.ceil(untilMs / 1_000)} s` };
   if (purpose === "drill") return { kind: "turn-round", because: "the drill turns it back" };
   // What serves nobody yet can have no samples.
   if (rollout.percent > 0 && verdict !== null && verdict.kind !== "well") {
@@ -135,7 +136,7 @@ function nextForRollingBack(rollout: RollingBack, { verdict, now, held }: Seen):
   if (!passed) return { kind: "look-back" };
   const dueMs = stand.at.getTime() + holdBackMs(plan, percent) - now.getTime();
   if (!turning.now && percent < 100 && dueMs > 0) {
-    return { kind: "wait", because: `held for another ${Math.ceil(dueMs)} ms` };
+    return { kind: "wait", because: `held for another ${Math.ceil(dueMs / 1_000)} s` };
   }
   // The release before suffers alike: what it would be turned back to is no better.
   if (!turning.now && verdict?.controlIsWell === false && purpose === "release") {
