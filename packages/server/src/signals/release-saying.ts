@@ -82,6 +82,8 @@ function says(trial: Trial, stance: Stance): string {
       return control === null
         ? `${what} holds: ${floorWords(stance)}.`
         : `${what} is not worse: ${beside}.`;
+    case "not-shown":
+      return `${what} is not shown to be worse: ${beside} (${evidence}).`;
     case "few":
       return why.control === null
         ? `${what}: too few samples to say (${why.candidate}).`

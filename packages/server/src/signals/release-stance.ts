@@ -6,6 +6,8 @@
  *   S3. Without a control, a fall below the floor first asks for one. Where nobody can be asked, a person is
  *       called (`control` null), unless nothing was changed for so long that it is drift.
  *   S4. Missing data never convicts, and never says that all is well.
+ *   S5. Of a few samples even equals differ by more than delta: a lower mean holds a ramp back only as long as the
+ *       evidence leans that way.
  */
 import type { DetectorState, Judgement } from "./detector.ts";
 import { falseAlarmSamples } from "./detector.ts";
@@ -43,7 +45,7 @@ export interface Stance {
 }
 
 export type Why =
-  | { readonly kind: "worse" | "not-worse" | "maybe-worse" | "both-fell" | "fell" }
+  | { readonly kind: "worse" | "not-worse" | "not-shown" | "maybe-worse" | "both-fell" | "fell" }
   | { readonly kind: "few"; readonly candidate: number; readonly control: number | null }
   | { readonly kind: "silent"; readonly since: number }
   | { readonly kind: "among-many"; readonly least: number }
@@ -63,6 +65,8 @@ const silentAfterMs = 60_000;
 const askForMs = 600_000;
 /** A run this strong may be damage. */
 const logSuspicious = Math.log(20);
+/** Of equals, every second comparison may once come so far by chance (Ville's inequality). */
+const logLeaning = Math.log(2);
 
 export function stanceOf(trial: Trial, placed: Placed, outlook: Outlook): Stance {
   const { control } = trial.watched;
@@ -92,8 +96,11 @@ function stanceBeside(trial: Trial, placed: Placed, control: string, outlook: Ou
   if (few !== null) return { ...seen, kind: "insufficient", why: few };
   const isEven = meanOf(line.candidate) >= meanOf(line.control) - guardrail.delta;
   const isCalm = own.kind !== "regression" && logRun(line.pair.lateOnset) < logSuspicious;
-  return isEven && isCalm
-    ? { ...seen, kind: "well", why: { kind: "not-worse" } }
+  if (!isCalm) return { ...seen, kind: "hold", why: { kind: "maybe-worse" } };
+  if (isEven) return { ...seen, kind: "well", why: { kind: "not-worse" } };
+  // S5.
+  return isInTrial(line.pair) && pair.logEvidence < logLeaning
+    ? { ...seen, kind: "well", why: { kind: "not-shown" } }
     : { ...seen, kind: "hold", why: { kind: "maybe-worse" } };
 }
 

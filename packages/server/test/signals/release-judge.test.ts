@@ -51,6 +51,30 @@ test("a candidate that is as good may go on, and one of which little was seen ma
   assert.equal(world.said()?.kind, "insufficient", "silence is not health");
 });
 
+test("a few failures more than the other's hold nothing back before the evidence leans that way", () => {
+  const world = startJudge();
+  world.judge.watch(beside);
+  const none = chance(seed);
+  play(world, none, 39, { v13: 1, v14: 1 });
+  play(world, none, 1, { v13: 1, v14: 0 });
+  assert.equal(world.said()?.kind, "well", "2.5 % of 40 are one ticket");
+  assert.match(world.said()?.says ?? "", /not shown to be worse: 97\.5 % against 100\.0 % of v13/);
+  play(world, none, 3, { v13: 1, v14: 0 });
+  assert.equal(world.said()?.kind, "hold");
+  assert.match(world.said()?.says ?? "", /may be worse: .*not proved/);
+});
+
+test("equals are not held back for long", () => {
+  let well = 0;
+  for (let run = 0; run < 50; run++) {
+    const world = startJudge();
+    world.judge.watch(beside);
+    play(world, chance(seed + run), 300, { v13: 0.93, v14: 0.93 });
+    if (world.said()?.kind === "well") well += 1;
+  }
+  assert.ok(well >= 45, `${well} of 50 may go on, ${says}`);
+});
+
 test("what strikes both releases alike is nobody's regression: it is drift", () => {
   for (let run = 0; run < 20; run++) {
     const world = startJudge();
