@@ -3,10 +3,11 @@
  *
  * In 3.4.9 a connection that is lost at the wrong moment ends our process (a buffered write meets a socket
  * that is gone, in a timer where nothing can catch it), or never works again (the timer that was cleared is
- * taken for one that is set), or leaves a statement without an answer, or runs the rest of a transaction's statements one by one on a connection that
- * was opened anew. We promise that every loop survives, so these few lines are corrected as the driver's
- * files are loaded, in an instance that is ours alone. Each correction names the text that it replaces: a
- * version in which one is not found fails here, loudly, and the correction is then reviewed or dropped.
+ * taken for one that is set), or leaves a statement without an answer, or runs the rest of a transaction's
+ * statements one by one on a connection that was opened anew; and one that is full fails the transaction that
+ * begins on it. We promise that every loop survives, so these few lines are corrected as the driver's files are
+ * loaded, in an instance that is ours alone. Each correction names the text that it replaces: a version in which
+ * one is not found fails here, loudly, and the correction is then reviewed or dropped.
  * See docs/decisions/0002-mended-driver.md.
  */
 import { registerHooks } from "node:module";
@@ -66,6 +67,17 @@ const mendings: readonly Mending[] = [
     file: "connection.js",
     from: "    stream && (stream.destroy(err), stream = null)\n",
     to: "    stream && (stream.destroy(err), stream = null)\n    final && (final(err), final = null)\n",
+  },
+  // A transaction has its connection for itself, also where it began behind a full pipeline or a full socket.
+  {
+    file: "connection.js",
+    from: "      return write(toBuffer(q))\n",
+    to: "      const hasRoom = write(toBuffer(q))\n      if (q.options.onexecute) return q.options.onexecute(connection)\n      return hasRoom\n",
+  },
+  {
+    file: "connection.js",
+    from: "        && sent.length < max_pipeline\n        && (!q.options.onexecute || q.options.onexecute(connection))\n",
+    to: "        && sent.length < max_pipeline\n",
   },
   // A transaction whose connection was lost is over, also for a statement that comes to it later.
   {

@@ -104,6 +104,23 @@ test("a transaction that lost its connection does nothing more, whoever uses the
   }
 });
 
+test("a transaction that begins behind a full pipeline has its connection for itself", async () => {
+  await using store = await startDatabase({ migrated: false, max: 2 });
+  const { db } = store;
+  await Promise.all([db`select pg_sleep(0.05)`, db`select pg_sleep(0.05)`]);
+  // A connection takes 101 statements before it is full: around there, the next is the one that begins.
+  for (let before = 196; before <= 206; before++) {
+    const many = Array.from({ length: before }, () => db`select 1`.execute());
+    const pid = db.begin(async (tx) => {
+      const [first] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      const [then] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+      return [first?.pid, then?.pid];
+    });
+    const [[first, then] = []] = await Promise.all([pid, ...many]);
+    assert.equal(first, then, `behind ${before} statements`);
+  }
+});
+
 test("a COPY that is refused after its last row says so", async () => {
   await using store = await startDatabase({ migrated: false });
   await store.db`create table parts (id int primary key, whole int references parts (id))`;
