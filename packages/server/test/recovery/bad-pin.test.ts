@@ -42,12 +42,15 @@ async function startSupport(config: object): Promise<Support> {
     await trainer.publishRelease(artifact, { version, content: { refundLimit } });
   }
   await trainer.deployRelease("production", artifact, { version: "2.0.3" });
-  let follows = 0;
+  let held = { epoch: 0, content: { refundLimit: 500 } };
   spec = async () => {
-    const { epoch, pins } = await client.pollPins("production", service, { epoch: 0 });
-    if (epoch !== follows) await client.pollPins("production", service, { epoch });
-    follows = epoch;
-    return pins[0]?.releases[0]?.content as { refundLimit: number };
+    const { epoch, pins } = await client.pollPins("production", service, { epoch: held.epoch });
+    if (epoch !== held.epoch) {
+      const content = pins[0]?.releases[0]?.content as { refundLimit: number };
+      held = { epoch, content };
+      await client.pollPins("production", service, { epoch });
+    }
+    return held.content;
   };
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -128,7 +128,7 @@ test("two servers over one database take each step of a ramp once", async () => 
   try {
     const { id } = await start(client);
     await reaches(client, id, "canary", 10);
-    await until("both to watch", () => judge.watched.size + other.watched.size === 2);
+    await until("one of them to watch", () => judge.watched.size + other.watched.size === 1);
     judge.say("well");
     other.say("well");
     await reaches(client, id, "live");
