@@ -1,7 +1,13 @@
 /** How people name releases on the command line, and how contents are read. */
 import { readFileSync } from "node:fs";
 import { extname } from "node:path";
-import { type ArtifactKind, type JsonValue, splitRelease, whyNoVersion } from "@lastgood/sdk";
+import {
+  type ArtifactKind,
+  type InFlightAccount,
+  type JsonValue,
+  splitRelease,
+  whyNoVersion,
+} from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 
 const kinds: readonly ArtifactKind[] = ["spec", "model", "prompt", "image", "config"];
@@ -85,4 +91,16 @@ export function sharesOf(given: readonly string[] | undefined) {
       context: { path: "--share" },
     });
   });
+}
+
+/** What became of all that were in flight when a pin moved, in one line. */
+export function sayAccount(account: InFlightAccount): string {
+  const { artifact, epoch, at, inFlight } = account;
+  const parts = (["finished", "switched", "retried", "failed", "waiting", "running"] as const)
+    .filter((part) => account[part] > 0)
+    .map((part) => `${account[part]} ${part}`);
+  const became = parts.length === 0 ? "" : `: ${parts.join(", ")}`;
+  const spared =
+    account.spared === 0 ? "" : ` (${account.spared} not cancelled: effects under way)`;
+  return `${inFlight} were in flight when ${artifact} moved at epoch ${epoch} (${at})${became}${spared}`;
 }

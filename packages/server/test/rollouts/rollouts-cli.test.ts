@@ -10,6 +10,7 @@ test("what docs/rollouts.md says can be pasted, line by line", async () => {
   await using server = await startServer({ mode: "auto", rollouts: { router } });
   const said = await paste("docs/rollouts.md", server, { folder: server.folder });
   assert.match(said, /router:v14 in production is live: serves 100 %/);
+  assert.match(said, /0 were in flight when router moved at epoch \d+/);
   assert.match(said, /frozen at 50 % by token:operator: let me look/);
   assert.match(said, /production +router:v13 +yes/);
   assert.match(said, /nobody says that they follow the pin: nothing was proven/);

@@ -2,11 +2,11 @@ import type { ArtifactKind, Client, InFlightPolicy, Pin, PinShare } from "@lastg
 import { type Command, InvalidArgumentError } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
+import { inEnvironment, type Where } from "../environment-option.ts";
 import { namedRelease, sharesOf } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
 import { type RampOptions, startRollout, tellStarted } from "./rollouts.ts";
 
-const environmentDefault = "production";
 const followMsMax = 5_000;
 const lookEveryMs = 100;
 
@@ -27,15 +27,6 @@ export function pinCommands(program: Command): void {
 }
 
 /** The environment that a command is about. */
-function inEnvironment(command: Command): Command {
-  const environment = process.env.LASTGOOD_ENVIRONMENT ?? environmentDefault;
-  return command.option("--environment <name>", "where (LASTGOOD_ENVIRONMENT)", environment);
-}
-
-interface Where {
-  readonly environment: string;
-}
-
 interface DeployOptions extends Where, RampOptions {
   readonly percent?: number;
   readonly share?: readonly string[];

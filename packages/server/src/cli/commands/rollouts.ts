@@ -1,17 +1,13 @@
-import type { Client, PriorProbe, Rollout, RolloutDetails } from "@lastgood/sdk";
+import type { Client, InFlightAccount, PriorProbe, Rollout, RolloutDetails } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { formatDuration, parseDuration } from "../../duration.ts";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
-import { namedRelease } from "../release-words.ts";
+import { inEnvironment, type Where } from "../environment-option.ts";
+import { namedRelease, sayAccount } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
 
-const environmentDefault = "production";
 const followEveryMs = 200;
-
-interface Where {
-  readonly environment: string;
-}
 
 export interface RampOptions {
   readonly ramp?: string | true;
@@ -38,11 +34,6 @@ export function rolloutCommands(program: Command): void {
 }
 
 /** The environment that a command is about. */
-function inEnvironment(command: Command): Command {
-  const environment = process.env.LASTGOOD_ENVIRONMENT ?? environmentDefault;
-  return command.option("--environment <name>", "where (LASTGOOD_ENVIRONMENT)", environment);
-}
-
 interface StartOptions extends Where, RampOptions {
   readonly because?: string;
   readonly inFlight?: "finish-old" | "switch" | "cancel-retry";
@@ -141,7 +132,8 @@ function showCommands(rollout: Command): void {
         async ({ client, terminal }, { environment, follow: stay }, named) => {
           const { id } = await rolloutOf(client, environment, named);
           if (stay === true) return await follow(client, terminal, id);
-          show(terminal, await client.rollout(id));
+          const rollout = await client.rollout(id);
+          show(terminal, rollout, await accountOf(client, rollout));
         },
       ),
     );
@@ -163,8 +155,18 @@ async function rolloutOf(client: Client, environment: string, named: string): Pr
   );
 }
 
-function show(terminal: Terminal, rollout: RolloutDetails): void {
-  terminal.result(rollout);
+/** Of the last move of its dial; null: nothing moved yet. */
+async function accountOf(client: Client, { environment, artifact }: Rollout) {
+  try {
+    return await client.inFlightAccount(environment, artifact);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not_found") return null;
+    throw error;
+  }
+}
+
+function show(terminal: Terminal, rollout: RolloutDetails, account: InFlightAccount | null): void {
+  terminal.result({ ...rollout, account });
   terminal.line(sayRollout(rollout));
   const { ramp, reverse, holdback, automatic } = rollout.plan;
   const steps = (all: typeof ramp) =>
@@ -178,6 +180,7 @@ function show(terminal: Terminal, rollout: RolloutDetails): void {
     terminal.line(`the judge: ${rollout.verdict.kind}, ${rollout.verdict.says}`);
   }
   if (rollout.waits !== null) terminal.line(`waits: ${rollout.waits}`);
+  if (account !== null) terminal.line(sayAccount(account));
   if (rollout.incident !== null) terminal.line(`see lastgood incident show ${rollout.incident}`);
   terminal.line();
   terminal.table(
