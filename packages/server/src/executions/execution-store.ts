@@ -237,8 +237,9 @@ export async function forgetEnded(
   const rows = await db`
     delete from executions where id in (
       select id from executions
-      where state <> 'running' and begun_at < ${before.gateway}
-        and (door in ('gateway', 'mirror') or begun_at < ${before.others})
+      where state <> 'running' and begun_at < greatest(${before.gateway}, ${before.others})
+        and begun_at < case when door in ('gateway', 'mirror')
+                            then ${before.gateway}::timestamptz else ${before.others} end
       order by begun_at limit ${limit})
     returning 1`;
   return rows.length;

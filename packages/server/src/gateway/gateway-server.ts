@@ -139,12 +139,17 @@ function textOf(request: IncomingMessage): Promise<string> {
     let bytes = 0;
     request.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= requestBytesMax) chunks.push(chunk);
-      else reject(tooLarge());
+      if (bytes <= requestBytesMax) return void chunks.push(chunk);
+      // What it still sends is not read: it is answered now.
+      request.pause();
+      reject(tooLarge());
     });
     request.once("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
     request.once("error", reject);
-    request.once("close", () => reject(new ClientLeft()));
+    // Every request is closed once it is over.
+    request.once("close", () => {
+      if (!request.complete) reject(new ClientLeft());
+    });
   });
 }
 

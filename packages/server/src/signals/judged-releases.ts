@@ -16,7 +16,7 @@ import { detailsOf, judgementToApi } from "./release-status.ts";
 import { type JudgeNews, loadTrials, saveNews } from "./release-store.ts";
 import type { Took } from "./release-trial.ts";
 import type { Sample } from "./sample.ts";
-import { loadReleaseChunks } from "./signals-store.ts";
+import { loadChunks } from "./signals-store.ts";
 
 export interface JudgedReleasesDeps {
   readonly db: Db;
@@ -70,7 +70,7 @@ export function createJudgedReleases(deps: JudgedReleasesDeps): JudgedReleases {
   });
 
   async function load(): Promise<void> {
-    const [chunks, trials] = [await loadReleaseChunks(db), await loadTrials(db)];
+    const [chunks, trials] = [await loadChunks(db, "releases"), await loadTrials(db)];
     memory.restore(chunks);
     judge.restore(trials);
     // What had not been written is another's to say now.

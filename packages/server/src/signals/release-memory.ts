@@ -117,7 +117,7 @@ export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): Rel
       places.clear();
       count = 0;
       for (const { service, signal, samples } of chunks) {
-        if (isStoredName(service)) historyOf(keptUnder(service), signal).push(...samples);
+        historyOf(keptUnder(service), signal).push(...samples);
       }
     },
   };
@@ -126,10 +126,6 @@ export function createReleaseMemory(writer: Pick<EvidenceWriter, "sample">): Rel
 /** H2: names of services know no `/`. */
 function storedName(environment: string, release: string): string {
   return `${environment}/${release}`;
-}
-
-export function isStoredName(service: string): boolean {
-  return service.includes("/");
 }
 
 function isOf({ dimensions }: Sample, dimension: string | null): boolean {

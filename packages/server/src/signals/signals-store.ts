@@ -188,17 +188,14 @@ export async function loadStates(db: Query): Promise<readonly SavedState[]> {
   return await db<SavedState[]>`select rule, fingerprint, state from rule_states`;
 }
 
-/** Chunks of the kept samples, oldest first. */
-export async function loadChunks(db: Query): Promise<readonly SampleChunk[]> {
+/** Chunks of the kept samples, oldest first. Those of releases are stored under names with a `/`. */
+export async function loadChunks(
+  db: Query,
+  of: "services" | "releases",
+): Promise<readonly SampleChunk[]> {
   const rows = await db<StoredChunk[]>`
-    select service, signal, samples from signal_chunks order by id`;
-  return rows.map(toChunk);
-}
-
-/** Of those, the ones of releases: their names have a `/`. */
-export async function loadReleaseChunks(db: Query): Promise<readonly SampleChunk[]> {
-  const rows = await db<StoredChunk[]>`
-    select service, signal, samples from signal_chunks where service like '%/%' order by id`;
+    select service, signal, samples from signal_chunks
+    where (position('/' in service) > 0) = ${of === "releases"} order by id`;
   return rows.map(toChunk);
 }
 

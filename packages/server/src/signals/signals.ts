@@ -21,7 +21,6 @@ import { levelBetween, recentOf } from "./history.ts";
 import { createJudgedReleases } from "./judged-releases.ts";
 import { createProbeLoop } from "./probe-loop.ts";
 import type { ReleaseJudge } from "./release-judge.ts";
-import { isStoredName } from "./release-memory.ts";
 import { releaseJudgeRoutes } from "./release-routes.ts";
 import { deltaOf, type Replayed, replayRule, scoreFor } from "./replay.ts";
 import { createReports } from "./reports.ts";
@@ -125,9 +124,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   const probes = createProbeLoop({ world, take: engine.take });
 
   const since = new Date(world.now().getTime() - bucketsKeptMs);
-  const chunks = await loadChunks(db);
-  const ofServices = chunks.filter(({ service }) => !isStoredName(service));
-  memory.restore(await loadBuckets(db, since), ofServices);
+  memory.restore(await loadBuckets(db, since), await loadChunks(db, "services"));
   await releases.start();
   engine.restore(await loadStates(db));
   const configure = () => {

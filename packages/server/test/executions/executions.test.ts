@@ -278,4 +278,9 @@ test("of the gateway's executions only the last ones are known, however many com
     left.map(({ id }) => id),
     ["exe_bound_4", "exe_bound_5"],
   );
+  const longAgo = new Date(1_000);
+  await db`update executions set begun_at = ${longAgo} where environment = 'bounded'`;
+  await db`update executions set door = 'sdk' where id = 'exe_bound_4'`;
+  const before = { gateway: new Date(0), others: new Date(2_000) };
+  assert.equal(await forgetEnded(db, before, 100), 1, "each door by its own age");
 });

@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createClient } from "@lastgood/sdk";
-import { freePort } from "../../src/free-port.ts";
 import { createToken } from "../../src/http/tokens.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
-import { bin } from "../support/lastgood.ts";
-import { until } from "../support/until.ts";
+import { makeReplica } from "./replica.ts";
 import { pinned, production, reaches, start } from "./world.ts";
 
 const config = `
@@ -21,40 +16,20 @@ rollouts:
   router: { ramp: [1, 10, 50, 100], hold: 300ms, reverse: [10, 60, 100], reverseHold: 300ms }
 `;
 
-/** A server process of its own, at one address over one database however often it is killed. */
+/** Over one database, with a token of its own. */
 async function startKillable() {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-killed-"));
   const store = await startDatabase();
-  const port = await freePort();
   const file = join(folder, "lastgood.yaml");
   await writeFile(file, config);
-  const url = `http://127.0.0.1:${port}`;
   const token = await createToken(store.db, realWorld, {
     ...{ role: "admin", name: "admin", agent: null, expiresAt: null },
   });
-  let child: ChildProcess | null = null;
-  const kill = async (signal: NodeJS.Signals) => {
-    const ending = child;
-    child = null;
-    if (ending === null || ending.exitCode !== null) return;
-    const ended = once(ending, "exit");
-    ending.kill(signal);
-    await ended;
-  };
+  const server = await makeReplica(join(folder, "home"), file, store.url, () => token);
   return {
-    client: createClient({ url, token }),
-    db: store.db,
-    kill: () => kill("SIGKILL"),
-    async start() {
-      const args = ["start", "--home", join(folder, "home"), "--port", String(port)];
-      child = spawn(process.execPath, [bin, ...args, "--config", file], {
-        env: { ...process.env, DATABASE_URL: store.url },
-        stdio: "ignore",
-      });
-      await until("the server", async () => (await fetch(`${url}/health`)).ok);
-    },
+    ...{ server, client: server.client, db: store.db },
     async [Symbol.asyncDispose]() {
-      await kill("SIGTERM");
+      await server.kill("SIGTERM");
       await store[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
     },
@@ -62,8 +37,8 @@ async function startKillable() {
 }
 
 test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and no dial is half moved", async () => {
-  await using server = await startKillable();
-  const { client, db } = server;
+  await using world = await startKillable();
+  const { server, client, db } = world;
   await server.start();
   await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
   for (const version of ["v13", "v14"]) {

@@ -135,6 +135,7 @@ test("two servers over one database take each step of a ramp once", async () => 
     const { history } = await client.pin(production, "router");
     const shares = history.map((pin) => pin.shares.find(({ version }) => version === "v14")?.share);
     assert.deepEqual(shares, [100, 50, 40, 30, 20, 10, undefined]);
+    assert.equal(judge.watched.size + other.watched.size, 1, "and only one of them acted");
   } finally {
     await second.stop();
   }

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Sample } from "@lastgood/sdk";
 import { until } from "../support/until.ts";
-import { type Replica, type Servers, startTwoServers } from "./two-servers.ts";
+import type { Replica } from "./replica.ts";
+import { type Servers, startTwoServers } from "./two-servers.ts";
 import { pinned, production, reaches } from "./world.ts";
 
 const config = `

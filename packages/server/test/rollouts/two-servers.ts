@@ -1,27 +1,16 @@
 /** Two real server processes on one PostgreSQL, which can be killed, and stopped, and come back. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Client, createClient } from "@lastgood/sdk";
 import { freePort } from "../../src/free-port.ts";
 import { createToken } from "../../src/http/tokens.ts";
 import { type Db, openDatabase } from "../../src/store/database.ts";
 import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
 import { realWorld } from "../../src/world.ts";
 import { testSettings } from "../support/database.ts";
-import { bin } from "../support/lastgood.ts";
-import { until } from "../support/until.ts";
-
-export interface Replica {
-  readonly client: Client;
-  readonly pid: () => number;
-  start(): Promise<void>;
-  /** SIGKILL. */
-  kill(): Promise<void>;
-}
+import { makeReplica, type Replica } from "./replica.ts";
 
 export interface Servers extends AsyncDisposable {
   readonly replicas: readonly [Replica, Replica];
@@ -44,7 +33,7 @@ export async function startTwoServers(config: string): Promise<Servers> {
   let token = "";
   for (const name of ["one", "two"]) {
     const replica = await makeReplica(join(folder, name), file, postgres.url, () => token);
-    stage.defer(() => replica.end());
+    stage.defer(() => replica.kill());
     await replica.start();
     token ||= await createToken(db, realWorld, {
       ...{ role: "admin", name: "admin", agent: null, expiresAt: null },
@@ -56,38 +45,6 @@ export async function startTwoServers(config: string): Promise<Servers> {
   return {
     ...{ replicas: [one, two], db, postgres },
     [Symbol.asyncDispose]: () => stage.disposeAsync(),
-  };
-}
-
-async function makeReplica(home: string, file: string, databaseUrl: string, token: () => string) {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  let child: ChildProcess | null = null;
-  const end = async (signal: NodeJS.Signals) => {
-    const ending = child;
-    child = null;
-    if (ending === null || ending.exitCode !== null) return;
-    const ended = once(ending, "exit");
-    ending.kill(signal);
-    await ended;
-  };
-  let client: Client | null = null;
-  return {
-    get client() {
-      client ??= createClient({ url, token: token() });
-      return client;
-    },
-    pid: () => child?.pid ?? 0,
-    async start() {
-      const args = ["start", "--home", home, "--port", String(port), "--config", file];
-      child = spawn(process.execPath, [bin, ...args], {
-        env: { ...process.env, DATABASE_URL: databaseUrl },
-        stdio: ["ignore", "ignore", process.env.LASTGOOD_TEST_LOG ? "inherit" : "ignore"],
-      });
-      await until("the server", async () => (await fetch(`${url}/health`)).ok);
-    },
-    kill: () => end("SIGKILL"),
-    end: () => end("SIGKILL"),
   };
 }
 

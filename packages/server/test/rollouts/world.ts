@@ -83,18 +83,23 @@ export function start(client: Client, version = "v14", more: object = {}): Promi
   return client.startRollout(production, "router", { version, because: "fewer tokens", ...more });
 }
 
-/** Waits until the rollout is in one of the phases, and at that share where one is named. */
-export function reaches(
+/** Waits until the rollout is in one of the phases, and at that share where one is named; says where it is else. */
+export async function reaches(
   client: Client,
   id: string,
   phases: Rollout["phase"] | readonly Rollout["phase"][],
   percent?: number,
 ): Promise<Rollout> {
   const wanted: readonly string[] = [phases].flat();
-  return until(`${id} to be ${wanted.join(" or ")} ${percent ?? ""}`, async () => {
+  return await until(`${id} to be ${wanted.join(" or ")} ${percent ?? ""}`, async () => {
     const rollout = await client.rollout(id);
     const isThere = percent === undefined || rollout.percent === percent;
     return wanted.includes(rollout.phase) && isThere ? rollout : null;
+  }).catch(async (cause: unknown) => {
+    const { phase, says, waits, incident, events } = await client.rollout(id);
+    const seen = { phase, says, waits, events: events.map(({ event, text }) => [event, text]) };
+    const timeline = incident === null ? [] : (await client.incident(incident)).timeline;
+    throw new Error(JSON.stringify({ ...seen, incident: timeline }, null, 1), { cause });
   });
 }
 

@@ -23,7 +23,7 @@ test("while PostgreSQL is away the newest are kept, the oldest dropped, and ever
   assert.equal(writer.dropped(), 10_000);
   await store.db`alter table away rename to signal_chunks`;
   await writer.flush([], new Date());
-  const kept = await loadChunks(store.db);
+  const kept = await loadChunks(store.db, "services");
   assert.equal(
     kept.reduce((sum, { samples }) => sum + samples.length, 0),
     signals * each - writer.dropped(),

@@ -1,13 +1,12 @@
-import type { Client, InFlightAccount, PriorProbe, Rollout, RolloutDetails } from "@lastgood/sdk";
+import type { Client, PriorProbe, Rollout } from "@lastgood/sdk";
 import type { Command } from "commander";
-import { formatDuration, parseDuration } from "../../duration.ts";
+import { parseDuration } from "../../duration.ts";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { inEnvironment, type Where } from "../environment-option.ts";
-import { namedRelease, sayAccount } from "../release-words.ts";
+import { namedRelease } from "../release-words.ts";
+import { accountOf, follow, sayRollout, show } from "../rollout-following.ts";
 import type { Terminal } from "../terminal.ts";
-
-const followEveryMs = 200;
 
 export interface RampOptions {
   readonly ramp?: string | true;
@@ -153,64 +152,6 @@ async function rolloutOf(client: Client, environment: string, named: string): Pr
     "not_found",
     `There is no rollout ${named.slice(0, 80)} in ${environment}: list them with \`lastgood rollout list\`.`,
   );
-}
-
-/** Of the last move of its dial; null: nothing moved yet. */
-async function accountOf(client: Client, { environment, artifact }: Rollout) {
-  try {
-    return await client.inFlightAccount(environment, artifact);
-  } catch (error) {
-    if (error instanceof Fault && error.code === "not_found") return null;
-    throw error;
-  }
-}
-
-function show(terminal: Terminal, rollout: RolloutDetails, account: InFlightAccount | null): void {
-  terminal.result({ ...rollout, account });
-  terminal.line(sayRollout(rollout));
-  const { ramp, reverse, holdback, automatic } = rollout.plan;
-  const steps = (all: typeof ramp) =>
-    all.map(({ percent, holdMs }) => `${percent} % (${formatDuration(holdMs)})`).join(", ");
-  terminal.line(`ramp: ${steps(ramp)}; back: ${steps(reverse)}; holdback ${holdback} %`);
-  terminal.line(`automatic: ${automatic}`);
-  if (rollout.decidedBy !== null) {
-    terminal.line(`${rollout.decidedBy}: nothing automatic goes back past that`);
-  }
-  if (rollout.verdict !== null) {
-    terminal.line(`the judge: ${rollout.verdict.kind}, ${rollout.verdict.says}`);
-  }
-  if (rollout.waits !== null) terminal.line(`waits: ${rollout.waits}`);
-  if (account !== null) terminal.line(sayAccount(account));
-  if (rollout.incident !== null) terminal.line(`see lastgood incident show ${rollout.incident}`);
-  terminal.line();
-  terminal.table(
-    ["AT", "WHO", "WHAT", ""],
-    rollout.events.map(({ at, actor, event, text }) => [at, actor, event, text.slice(0, 120)]),
-  );
-}
-
-function sayRollout({ id, artifact, candidate, environment, phase, says }: Rollout): string {
-  return `${id}: ${artifact}:${candidate} in ${environment} is ${phase}: ${says}`;
-}
-
-/** Prints what happens until nothing does by itself. Exits 1 unless the candidate is live. */
-async function follow(client: Client, terminal: Terminal, id: string): Promise<void> {
-  let told = 0;
-  for (;;) {
-    const rollout = await client.rollout(id);
-    for (const { at, actor, text } of rollout.events.slice(told)) {
-      terminal.line(`${at}  ${actor}  ${text}`);
-    }
-    told = rollout.events.length;
-    const rests = ["live", "frozen", "refused", "superseded", "rolled-back"];
-    if (rests.includes(rollout.phase)) {
-      terminal.result(rollout);
-      terminal.line(sayRollout(rollout));
-      if (rollout.phase !== "live") process.exitCode = 1;
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, followEveryMs));
-  }
 }
 
 interface TurnOptions extends Where {
