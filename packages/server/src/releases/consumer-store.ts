@@ -103,6 +103,39 @@ export async function countFollowing(
   return row ?? { following: 0, behind: 0 };
 }
 
+export interface Followers {
+  readonly following: number;
+  readonly behind: number;
+  /** Of those that are behind; longest silent first. */
+  readonly stragglers: readonly Consumer[];
+}
+
+/** Who follows this pin and who does not, as of one moment. At most `limit` stragglers. */
+export async function followersOf(
+  db: Query,
+  { environment, artifact, epoch }: { environment: string; artifact: string; epoch: number },
+  limit: number,
+): Promise<Followers> {
+  const rows = await db<(Consumer & { readonly following: number; readonly behind: number })[]>`
+    with users as (
+      select environment, who, id, artifacts, epoch, seen_at as "seenAt" from pin_consumers
+      where environment = ${environment} and (artifacts is null or ${artifact} = any(artifacts))
+    ), counts as (
+      select count(*) filter (where epoch >= ${epoch}) as following,
+             count(*) filter (where epoch < ${epoch}) as behind
+      from users
+    )
+    select counts.*, late.* from counts
+    left join lateral (
+      select * from users where epoch < ${epoch} order by "seenAt", who, id limit ${limit}
+    ) late on true`;
+  const [{ following, behind } = { following: 0, behind: 0 }] = rows;
+  return {
+    ...{ following, behind },
+    stragglers: behind === 0 ? [] : rows.map(({ following: _, behind: __, ...each }) => each),
+  };
+}
+
 export interface Followed {
   readonly artifact: string;
   readonly acknowledged: number;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { PinShare } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { IncidentId } from "../../ids.ts";
-import { type Consumer, countFollowing, stragglersOf } from "../../releases/consumer-store.ts";
+import { type Consumer, countFollowing, followersOf } from "../../releases/consumer-store.ts";
 import { type MoveDeps, movePin } from "../../releases/move-pin.ts";
 import { backTo, isSame, type Pin, sayShares } from "../../releases/pin.ts";
 import { broughtSince } from "../../releases/pin-desk.ts";
@@ -259,12 +259,12 @@ async function verify(
     return { ok: false, differences: [difference] };
   }
   const deadline = performance.now() + followMsMax;
-  let stragglers = await stragglersOf(db, pin, stragglersShown);
-  while (stragglers.length > 0 && performance.now() < deadline) {
+  let followers = await followersOf(db, pin, stragglersShown);
+  while (followers.behind > 0 && performance.now() < deadline) {
     await pause(lookEveryMs, undefined, { signal });
-    stragglers = await stragglersOf(db, pin, stragglersShown);
+    followers = await followersOf(db, pin, stragglersShown);
   }
-  const { following, behind } = await countFollowing(db, pin);
+  const { following, behind, stragglers } = followers;
   return {
     ok: true,
     observed: [

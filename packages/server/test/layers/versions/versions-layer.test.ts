@@ -7,6 +7,7 @@ import { createVersionsLayer } from "../../../src/layers/versions/versions-layer
 import { newChangeId, realWorld } from "../../../src/world.ts";
 import { artifact, deploy, production, refused, startReleases } from "../../releases/world.ts";
 import type { TestServer } from "../../support/server.ts";
+import { until } from "../../support/until.ts";
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -194,6 +195,11 @@ test("verifying waits for those who follow, and lists who does not", async () =>
   const agent = await clientAs("agent", "answerer");
   for (const id of ["good", "frozen"]) await agent.pollPins(production, id, { epoch });
   await agent.pollPins(production, "elsewhere", { epoch, artifacts: ["router"] });
+  // What consumers say is written down a moment later.
+  await until("both to be known", async () => {
+    const { consumers } = await client.pin(production, artifact);
+    return consumers.acknowledged === 2;
+  });
   const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
   await layer.apply(step, contextOf(), signal);
   const verifying = layer.verify(step, signal);
