@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { test } from "node:test";
@@ -62,6 +64,48 @@ test("every loop survives PostgreSQL being killed again and again", async () => 
   } finally {
     await Promise.all(loops.map((loop) => loop.stop()));
     await db.end({ timeout: 2 });
+  }
+});
+
+/** Passes on what goes to PostgreSQL until `word` is said: there it cuts the connection, with a reset. */
+async function cutAt(word: string, url: string) {
+  const { hostname, port } = new URL(url);
+  const front = createServer((socket) => {
+    const behind = connect(Number(port), hostname);
+    for (const end of [socket, behind]) end.on("error", () => {});
+    socket.on("data", (said) => {
+      if (!said.includes(word)) return behind.write(said);
+      behind.destroy();
+      return socket.resetAndDestroy();
+    });
+    behind.pipe(socket);
+  });
+  front.listen(0, "127.0.0.1");
+  await once(front, "listening");
+  const cut = new URL(url);
+  cut.port = String((front.address() as AddressInfo).port);
+  return {
+    url: cut.href,
+    [Symbol.asyncDispose]: () =>
+      new Promise<void>((resolve) => {
+        front.close(() => resolve());
+      }),
+  };
+}
+
+test("a connection that is lost as it learns the types of arrays fails its statement, and nothing else", async () => {
+  await using store = await startDatabase({ migrated: false });
+  const unheard: unknown[] = [];
+  const hear = (error: unknown) => unheard.push(error);
+  process.on("unhandledRejection", hear);
+  try {
+    await using front = await cutAt("typarray", store.url);
+    const db = openDatabase(front.url, { max: 1 });
+    await assert.rejects(async () => await db`select 1`, { code: /ECONNRESET|CONNECTION_CLOSED/ });
+    await db.end({ timeout: 2 });
+    assert.deepEqual(unheard, []);
+  } finally {
+    process.off("unhandledRejection", hear);
   }
 });
 
