@@ -7,7 +7,8 @@ import { argv, duration, variable } from "./scalars.ts";
 
 const patternLettersMax = 1_000;
 
-const jsonPath = z
+/** As `json/json-path.ts` reads it; what it does not is refused, and where. */
+export const jsonPath = z
   .string()
   .max(1_000)
   .superRefine((text, context) => {

@@ -1,6 +1,6 @@
 /** What lastgood.yaml says of the gate: how a release is asked, and what it is held to before it serves anybody. */
 import { z } from "zod";
-import { evaluatorSchema } from "./evaluator-settings.ts";
+import { evaluatorSchema, jsonPath } from "./evaluator-settings.ts";
 import { artifactName } from "./release-settings.ts";
 import { argv, duration, variable, wait } from "./scalars.ts";
 
@@ -64,11 +64,29 @@ const shadowSchema = z
   })
   .prefault({});
 
+const dropMax = 50;
+const dropped = jsonPath.refine(
+  (path) => path !== "$",
+  "$ is all of the input: name the parts of it that are left out, such as $.customer.name",
+);
+const learnSchema = z
+  .strictObject({
+    drop: z
+      .array(dropped)
+      .max(dropMax)
+      .default([])
+      .describe(
+        "Parts of inputs that a learned check leaves out, as JSON paths: $.customer, $..email.",
+      ),
+  })
+  .prefault({});
+
 export const gateSchema = z.record(
   artifactName,
   z.strictObject({
     run: runSchema.describe("How a release of it is asked: one of command, http and model."),
     shadow: shadowSchema,
+    learn: learnSchema.describe("How checks are made of what failed."),
     emptyBank: z
       .enum(["refuse", "allow"])
       .default("refuse")

@@ -13,6 +13,8 @@ export interface GateDeps extends ExamineDeps, RunKeeperDeps {}
 export interface Gate extends GateDesk {
   /** What judges its answers by what is right; null where nobody says how a release of it is asked. */
   comparedBy(artifact: string): Promise<Evaluator | null>;
+  /** What checks that are learned of it leave out of inputs, as JSON paths. */
+  droppedOf(artifact: string): Promise<readonly string[]>;
   /** Runs checks that need not be in the bank against one release; null where nobody says how it is asked. */
   tryChecks(
     release: { readonly artifact: string; readonly version: string },
@@ -34,6 +36,9 @@ export function createGate(deps: GateDeps): Gate {
     ...desk,
     async comparedBy(artifact) {
       return (await settingsFor(deps, artifact))?.shadow.compare ?? null;
+    },
+    async droppedOf(artifact) {
+      return (await settingsFor(deps, artifact))?.learn.drop ?? [];
     },
     async tryChecks(release, checks, signal) {
       const settings = await settingsFor(deps, release.artifact);

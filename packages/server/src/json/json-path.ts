@@ -48,37 +48,71 @@ function stepOf([, dots, bare, deepDots, index, star, single, double]: RegExpExe
 
 /** What the path names, in the document's order; null where it would visit more than 100,000 values. */
 export function select(path: JsonPath, root: Json): readonly Json[] | null {
-  let nodes: readonly Json[] = [root];
-  let visited = 0;
-  for (const step of path) {
-    const next: Json[] = [];
-    const waiting = nodes.toReversed();
-    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-      visited += 1;
-      const below = childrenOf(node);
-      if (visited + next.length + waiting.length + below.length > visitedMax) return null;
-      next.push(...chosenOf(step, node, below));
-      if (step.deep) waiting.push(...below.toReversed());
-    }
-    nodes = next;
-  }
-  return nodes;
+  return placesOf(path, root)?.map(({ value }) => value) ?? null;
 }
 
-function chosenOf(step: Selector, node: Json, below: readonly Json[]): readonly Json[] {
+/** A value, and where it lies; the root lies nowhere. */
+interface Place {
+  readonly value: Json;
+  readonly holder: Json;
+  readonly key: string;
+}
+
+/** The document without what the path names, and how much that was; null where `select` would give up. */
+export function without(
+  path: JsonPath,
+  root: Json,
+): { readonly value: Json; readonly dropped: number } | null {
+  const places = placesOf(path, root);
+  if (places === null) return null;
+  const gone = new Map<Json, Set<string>>();
+  for (const { holder, key } of places) {
+    gone.set(holder, (gone.get(holder) ?? new Set()).add(key));
+  }
+  const dropped = [...gone.values()].reduce((sum, keys) => sum + keys.size, 0);
+  return { value: dropped === 0 ? root : kept(root), dropped };
+
+  function kept(node: Json): Json {
+    if (typeof node !== "object" || node === null) return node;
+    const keys = gone.get(node);
+    if (isList(node)) return node.filter((_, index) => !keys?.has(String(index))).map(kept);
+    const entries = Object.entries(node).filter(([key]) => !keys?.has(key));
+    return Object.fromEntries(entries.map(([key, value]) => [key, kept(value)]));
+  }
+}
+
+function placesOf(path: JsonPath, root: Json): readonly Place[] | null {
+  let places: readonly Place[] = [{ value: root, holder: null, key: "" }];
+  let visited = 0;
+  for (const step of path) {
+    const next: Place[] = [];
+    const waiting = places.toReversed();
+    for (let place = waiting.pop(); place !== undefined; place = waiting.pop()) {
+      visited += 1;
+      const below = childrenOf(place.value);
+      if (visited + next.length + waiting.length + below.length > visitedMax) return null;
+      next.push(...chosenOf(step, place.value, below));
+      if (step.deep) waiting.push(...below.toReversed());
+    }
+    places = next;
+  }
+  return places;
+}
+
+function chosenOf(step: Selector, node: Json, below: readonly Place[]): readonly Place[] {
   if (step.kind === "all") return below;
   if (step.kind === "index") {
-    const found = isList(node) ? node.at(step.index) : undefined;
+    const found = isList(node) ? below.at(step.index) : undefined;
     return found === undefined ? [] : [found];
   }
   const isObject = typeof node === "object" && node !== null && !isList(node);
   const found = isObject && Object.hasOwn(node, step.name) ? node[step.name] : undefined;
-  return found === undefined ? [] : [found];
+  return found === undefined ? [] : [{ value: found, holder: node, key: step.name }];
 }
 
-function childrenOf(node: Json): readonly Json[] {
-  if (isList(node)) return node;
-  return typeof node === "object" && node !== null ? Object.values(node) : [];
+function childrenOf(node: Json): readonly Place[] {
+  if (typeof node !== "object" || node === null) return [];
+  return Object.entries(node).map(([key, value]) => ({ value, holder: node, key }));
 }
 
 function isList(node: Json): node is readonly Json[] {

@@ -5,6 +5,7 @@ import type { Json } from "../json/canonical.ts";
 
 /** Work that was done under a release, with the answer that turned out to be right. */
 export interface Done {
+  /** Empty: it is not to be told. */
   readonly key: string;
   readonly input: Json;
   /** Null: nobody has told it. */
@@ -67,7 +68,8 @@ export function casesOf(
       const text = JSON.stringify(input);
       if (seen.has(text)) return [];
       seen.add(text);
-      return [{ name: `${seen.size}: ${key}`.slice(0, 200), input, expected, evaluator }];
+      const name = key === "" ? `case-${seen.size}` : `${seen.size}: ${key}`.slice(0, 200);
+      return [{ name, input, expected, evaluator }];
     })
     .slice(0, triedMax);
 }

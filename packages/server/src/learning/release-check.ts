@@ -4,12 +4,14 @@
  *
  *   R1. Cases are chosen by one run of both releases; the check is accepted by further runs, which chose nothing.
  *   R2. Only what is accepted enters the bank.
+ *   R3. What is left out of inputs is left out before anything is run: what is proven is what is written.
  */
 import type { Check, CheckEvidence, CheckResult, Evaluator } from "@lastgood/sdk";
 import type { BankCheck } from "../checks/check.ts";
 import { Fault } from "../fault.ts";
 import { newId, type World } from "../world.ts";
 import { type Acceptance, accept, shows } from "./check.ts";
+import { leaveOut } from "./left-out.ts";
 import {
   casesOf,
   checkNameFor,
@@ -31,6 +33,8 @@ export interface ReleaseWorks {
   ): Promise<readonly (Done & { readonly version: string })[]>;
   /** What judges its answers; null where nobody says how a release of it is asked. */
   comparedBy(artifact: string): Promise<Evaluator | null>;
+  /** What is left out of its inputs, as JSON paths. */
+  droppedOf(artifact: string): Promise<readonly string[]>;
   /** Null where nobody says how a release of it is asked. */
   tryChecks(
     release: { readonly artifact: string; readonly version: string },
@@ -91,17 +95,18 @@ export async function learnFromRelease(
   const recent = await works.recentInputs(artifact, workMax);
   const work = recent.filter(({ version }) => version === bad);
   const segment = segmentOf(failing, work, named);
-  const tried = casesOf(failing, segment, evaluator);
+  const left = leaveOut(failing, await works.droppedOf(artifact));
+  const tried = casesOf(left.failing, segment, evaluator);
   const name = checkNameFor(artifact, segment, incident ?? id);
   const draft: BankCheck = {
     ...{ name, artifact, bank: "checks", incident, atLeast: 1, cases: tried },
-    because: sayWhy(pair, segment, incident),
+    because: [sayWhy(pair, segment, incident), left.says].filter(Boolean).join("; "),
   };
   const [onGood, onBad] = [await once(good, draft), await once(bad, draft)];
   const check = { ...draft, ...tellingApart(tried, onGood, onBad) };
   if (check.cases.length === 0) {
     return refuse(
-      `of ${tried.length} failures whose right answer is known, ${good} passes ${onGood.passed} and ${bad} fails ${tried.length - onBad.passed}, and none tells the two apart`,
+      `of ${tried.length} failures whose right answer is known, ${good} passes ${onGood.passed} and ${bad} fails ${tried.length - onBad.passed}, and none tells the two apart${left.says === "" ? "" : ` (${left.says})`}`,
       name,
     );
   }
@@ -109,7 +114,8 @@ export async function learnFromRelease(
   if (!acceptance.accepted) return made(acceptance, name, runs);
   try {
     const { file } = await works.add(check);
-    const because = `${acceptance.because}; ${check.cases.length} cases in ${file} of the bank`;
+    const where = `${check.cases.length} cases in ${file} of the bank`;
+    const because = [acceptance.because, where, left.says].filter(Boolean).join("; ");
     return made({ accepted: true, because }, name, runs);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -232,3 +232,15 @@ test("spans that a timer could not wait for are refused", () => {
   assert.match(said("repositories: { a: { url: x, poll: 30d } }").join(), /between 100ms and 7d/);
   assert.match(said("repositories: { a: { url: x, poll: 0ms } }").join(), /between 100ms and 7d/);
 });
+
+test("what learned checks leave out is refused where it is no path, or all of the input", () => {
+  const text = `gate:
+  router:
+    run: { command: [node, answer.mjs] }
+    learn: { drop: ["customer.name", "$", "$.a[?(@.b)]"] }
+`;
+  const [first = "", second = "", third = ""] = said(text);
+  assert.match(first, /^4:21 gate\.router\.learn\.drop\[0\]: "customer\.name" is no JSON path/);
+  assert.match(second, /^4:38 gate\.router\.learn\.drop\[1\]: \$ is all of the input/);
+  assert.match(third, /^4:43 gate\.router\.learn\.drop\[2\]: .*there is something else at 4/);
+});

@@ -49,13 +49,18 @@ test("whatever an artifact and a segment are called, the check has a place in th
 });
 
 /** Releases by which inputs they get wrong, and by chance where they are told to. */
-function works(wrong: Readonly<Record<string, (n: number) => boolean>>, failing: readonly Done[]) {
+function works(
+  wrong: Readonly<Record<string, (n: number) => boolean>>,
+  failing: readonly Done[],
+  dropped: readonly string[] = [],
+) {
   const added: BankCheck[] = [];
   let runs = 0;
   const made: ReleaseWorks = {
     failingInputs: async () => failing,
     recentInputs: async () => failing.map((done) => ({ ...done, version: "14" })),
     comparedBy: async () => exact,
+    droppedOf: async () => dropped,
     async tryChecks({ version }, checks): Promise<readonly CheckResult[]> {
       runs += 1;
       return checks.map((check) =>
@@ -126,4 +131,21 @@ test("without inputs, without right answers, without a way to ask and without a 
     throw new Fault("state_forbids", "The check cannot be written to router/x.yaml.");
   };
   assert.match(await said({ add: full }), /cannot be written/);
+});
+
+test("what is to be left out of inputs is left out before anything is run, and it is said how much that was", async () => {
+  const told = work(6).map((done) => ({ ...done, input: { n: 1, mail: ["a@b.c", done.key] } }));
+  const { made, added } = works({ "14": () => true }, told, ["$.mail[0]", "$..name"]);
+  const check = await learn(made);
+  assert.ok(check.accepted, check.because);
+  assert.match(
+    added[0]?.because ?? "",
+    /; left out of the inputs: \$\.mail\[0\] \(6\), \$\.\.name \(0\)$/,
+  );
+  assert.deepEqual(added[0]?.cases[5], {
+    ...{ name: "case-6", input: { n: 1, mail: ["5"] }, expected: "refunds", evaluator: exact },
+  });
+  const all = works({ "14": () => true }, told, ["$.mail"]);
+  await learn(all.made);
+  assert.equal(all.added[0]?.cases.length, 1, "what is the same without it is one case");
 });
