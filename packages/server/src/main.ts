@@ -142,7 +142,7 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     room: response.recoveries,
     incidentOf: (id) => response.incidents.show(id),
   });
-  learningRoutes(app, ground);
+  learningRoutes(app, { ...ground, byHand: response.byHand });
   response.skills.routes(app);
   reached.code.start();
   response.fleet.start();

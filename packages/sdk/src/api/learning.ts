@@ -34,6 +34,18 @@ export interface Check {
   readonly runs: readonly CheckEvidence[];
 }
 
+/** Checks of what failed under a release that was rolled back by hand. */
+export interface Learning {
+  readonly id: string;
+  readonly environment: string;
+  readonly artifact: string;
+  readonly state: "running" | "ended";
+  /** One per release that went; those that were not accepted say why, and are not in the bank. */
+  readonly checks: readonly Check[];
+  /** What kept it from trying. */
+  readonly fault: string | null;
+}
+
 export interface PostMortem {
   readonly incident: string;
   readonly recovery: string | null;
@@ -83,6 +95,23 @@ export interface PostMortem {
 
 export function learningApi(call: Call) {
   return {
+    /**
+     * Makes a check of what failed under the release that the last rollback took away, or the `rollout` was.
+     * Returns at once; follow it with `learning`. `state_forbids` where nothing was rolled back.
+     */
+    learnFromRollback: (
+      environment: string,
+      artifact: string,
+      of: { readonly rollout?: string | undefined } = {},
+    ) =>
+      call<Learning>(
+        "POST",
+        `/v1/environments/${segment(environment)}/pins/${segment(artifact)}/learn`,
+        { body: of },
+      ),
+    /** Waits up to `waitMs` (at most 20,000) for its end. */
+    learning: (id: string, query: { readonly waitMs?: number | undefined } = {}) =>
+      call<Learning>("GET", `/v1/learning/${segment(id)}`, { query: { ...query } }),
     postMortem: (incident: string) =>
       call<PostMortem>("GET", `/v1/incidents/${segment(incident)}/post-mortem`),
     postMortemMarkdown: (incident: string) =>

@@ -1,8 +1,13 @@
-import type { PostMortem } from "@lastgood/sdk";
+import type { Learning, PostMortem } from "@lastgood/sdk";
 import { gaps } from "@lastgood/sdk";
 import { z } from "zod";
+import { nameOf } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
+import { audit } from "../http/audit.ts";
+import { artifact, environment } from "../releases/release-schemas.ts";
 import type { Db } from "../store/database.ts";
+import type { World } from "../world.ts";
+import type { ByHand } from "./learn-by-hand.ts";
 import { requirePostMortem } from "./learning-store.ts";
 
 const milliseconds = z.number().nullable();
@@ -76,9 +81,71 @@ const postMortemSchema: z.ZodType<PostMortem> = z.object({
   writtenAt: z.string(),
 });
 
-const params = z.strictObject({ id: z.string().min(1).max(100) });
+const learningSchema: z.ZodType<Learning> = z.object({
+  id: z.string(),
+  environment: z.string(),
+  artifact: z.string(),
+  state: z.enum(["running", "ended"]),
+  checks: z.array(checkSchema),
+  fault: z.string().nullable(),
+});
 
-export function learningRoutes(app: App, { db }: { readonly db: Db }): void {
+const params = z.strictObject({ id: z.string().min(1).max(100) });
+const waitMsMax = 20_000;
+
+export interface LearningRoutesDeps {
+  readonly db: Db;
+  readonly world: World;
+  readonly byHand: ByHand;
+}
+
+export function learningRoutes(app: App, deps: LearningRoutesDeps): void {
+  postMortemRoutes(app, deps);
+  byHandRoutes(app, deps);
+}
+
+function byHandRoutes(app: App, { db, world, byHand }: LearningRoutesDeps): void {
+  app.post(
+    "/v1/environments/:environment/pins/:artifact/learn",
+    {
+      config: { allow: "operator" },
+      schema: {
+        tags: ["learning"],
+        summary:
+          "Make a check of what failed under the release that was rolled back last; returns at once",
+        params: z.strictObject({ environment, artifact }),
+        body: z.strictObject({ rollout: z.string().min(1).max(100).optional() }),
+        response: { 200: learningSchema },
+      },
+    },
+    async ({ actor, params: dial, body }) => {
+      const learning = await byHand.begin({ ...dial, rollout: body.rollout ?? null });
+      await audit(db, {
+        ...{ at: world.now(), actor: nameOf(actor), action: "check.asked-for", outcome: "done" },
+        ...{ target: `${dial.environment}/${dial.artifact}`, because: learning.id },
+      });
+      return learning;
+    },
+  );
+  app.get(
+    "/v1/learning/:id",
+    {
+      config: { allow: "viewer" },
+      schema: {
+        tags: ["learning"],
+        summary: "What was learned from a rollback; waits for its end",
+        params,
+        querystring: z.strictObject({
+          waitMs: z.coerce.number().int().min(0).max(waitMsMax).default(0),
+        }),
+        response: { 200: learningSchema },
+      },
+    },
+    async ({ params: { id }, query }) => await byHand.follow(id, query.waitMs),
+  );
+}
+
+function postMortemRoutes(app: App, { db }: Pick<LearningRoutesDeps, "db">): void {
   app.get(
     "/v1/incidents/:id/post-mortem",
     {

@@ -46,6 +46,25 @@ export async function saveCheck(db: Query, check: Check, at: Date): Promise<void
     })}`;
 }
 
+/** The newest check that was accepted of these two releases, by an incident or by hand. */
+export async function acceptedCheckOf(
+  db: Query,
+  {
+    artifact,
+    bad,
+    good,
+  }: { readonly artifact: string; readonly bad: string; readonly good: string },
+): Promise<Check | null> {
+  const [row] = await db<Check[]>`
+    select id, incident, service, command, bad_revision as "badRevision",
+           good_revision as "goodRevision", accepted, because, runs
+    from checks
+    where accepted and service = ${artifact}
+      and bad_revision = ${`${artifact}:${bad}`} and good_revision = ${`${artifact}:${good}`}
+    order by made_at desc limit 1`;
+  return row ?? null;
+}
+
 export async function checkOf(db: Query, incident: string): Promise<Check | null> {
   const [row] = await db<Check[]>`
     select id, incident, service, command, bad_revision as "badRevision",

@@ -8,6 +8,7 @@
  */
 import type { Check, CheckEvidence, Incident, Recovery } from "@lastgood/sdk";
 import type { Logger } from "pino";
+import type { Bank } from "../checks/bank.ts";
 import type { Configuration } from "../config/config.ts";
 import type { IncidentId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
@@ -16,6 +17,7 @@ import type { CheckRun, Sandboxes } from "../sandbox/sandbox.ts";
 import type { Db } from "../store/database.ts";
 import { newId, type World } from "../world.ts";
 import { accept, shows } from "./check.ts";
+import { type ByHand, createLearnByHand } from "./learn-by-hand.ts";
 import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
 import { toMarkdown } from "./markdown.ts";
 import { writePostMortem } from "./post-mortem.ts";
@@ -29,6 +31,7 @@ export interface LearningDeps {
   readonly configuration: Configuration;
   readonly sandboxes: Sandboxes;
   readonly releaseWorks: ReleaseWorks;
+  readonly bank: Pick<Bank, "find">;
   incidentOf(id: IncidentId): Promise<Incident>;
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
   /** How often the service's check passed and failed on what was known to be good. */
@@ -48,6 +51,7 @@ const tryAgainMs = 30_000;
 
 export function createLearning(deps: LearningDeps) {
   const { db, world, log } = deps;
+  const byHand: ByHand = createLearnByHand(deps);
   const underWay = new Map<IncidentId, Promise<void>>();
   /** By how many right answers a release's check was tried last, and when it was looked at. */
   const tried = new Map<IncidentId, Tried>();
@@ -108,6 +112,8 @@ export function createLearning(deps: LearningDeps) {
   }
 
   return {
+    /** Without an incident. */
+    byHand,
     beginCheck,
     finish,
     /** An incident with a rollback closes only with a check, or an operator's reason for none. */
@@ -125,7 +131,7 @@ export function createLearning(deps: LearningDeps) {
       return await wanting(incident);
     },
     async stop(): Promise<void> {
-      await Promise.all(underWay.values());
+      await Promise.all([byHand.stop(), ...underWay.values()]);
     },
   };
 }

@@ -49,6 +49,7 @@ async function pairOfBlamed(db: Db, changes: readonly string[]): Promise<Release
   return null;
 }
 
-function mostOf(shares: readonly Share[]): string | null {
+/** The version with the largest share; null where there is none. */
+export function mostOf(shares: readonly Share[]): string | null {
   return shares.toSorted((one, other) => other.share - one.share)[0]?.version ?? null;
 }

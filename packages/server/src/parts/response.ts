@@ -16,6 +16,7 @@ import { checkHistory, rerunsOf } from "../incidents/triage-store.ts";
 import type { Layers } from "../layers/layer.ts";
 import { pulseOf } from "../layers/messages/pulse.ts";
 import { createVersionsLayer } from "../layers/versions/versions-layer.ts";
+import type { ByHand } from "../learning/learn-by-hand.ts";
 import { createLearning } from "../learning/learning.ts";
 import { checkOf } from "../learning/learning-store.ts";
 import { createNotify } from "../notify/create-notify.ts";
@@ -39,6 +40,7 @@ export interface Response {
   readonly recoveries: RecoveryRoom;
   readonly incidents: Incidents;
   readonly skills: Skills;
+  readonly byHand: ByHand;
 }
 
 /** What happens when something goes wrong: incidents decide, recoveries act, learning keeps. */
@@ -118,6 +120,7 @@ export async function openResponse(
     ...records,
     sandboxes,
     releaseWorks: { ...reached.executions, ...reached.gate, add: reached.checks.bank.add },
+    bank: reached.checks.bank,
     checkHistory: (service) => checkHistory(db, service),
     rerunsOf: (incident) => rerunsOf(db, incident),
   });
@@ -174,7 +177,7 @@ export async function openResponse(
       carriersOf(configuration.current(), { layer: "versions", target: artifact }),
     ),
   );
-  return { fleet, notify, recoveries, incidents, skills };
+  return { fleet, notify, recoveries, incidents, skills, byHand: learning.byHand };
 }
 
 /** Why nothing automatic may move these now; null where it may. */

@@ -96,4 +96,30 @@ const looked: readonly Row[] = [
   },
 ];
 
-export const gateRows: readonly Row[] = [...added, ...looked];
+const learned: readonly Row[] = [
+  {
+    name: "a lesson of what is not pinned",
+    call: { ask: "POST /v1/environments/production/pins/spec-none/learn", body: {} },
+    ...missing,
+    says: /spec-none is not pinned in production/,
+  },
+  {
+    name: "a lesson of a rollout that is not there",
+    call: { ask: "POST /v1/environments/production/pins/spec-a/learn", body: { rollout: "ro_x" } },
+    ...missing,
+    says: /no rollout ro_x/,
+  },
+  {
+    name: "a lesson that an agent asks for",
+    call: { ask: "POST /v1/environments/production/pins/spec-a/learn", as: "backend", body: {} },
+    ...{ fault: "forbidden", exit: 4, says: /needs the role/ },
+  },
+  {
+    name: "a lesson that is not there",
+    call: { ask: "GET /v1/learning/lrn_none" },
+    ...missing,
+    says: /lrn_none.*lastgood checks learn/,
+  },
+];
+
+export const gateRows: readonly Row[] = [...added, ...looked, ...learned];

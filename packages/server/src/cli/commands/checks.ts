@@ -5,6 +5,7 @@ import { Fault, faults } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { followRun, showChecks } from "../gate-following.ts";
 import { namedRelease, textOf } from "../release-words.ts";
+import { learnCommand } from "./learn-check.ts";
 
 export function checksCommands(program: Command): void {
   const checks = program
@@ -19,6 +20,7 @@ export function checksCommands(program: Command): void {
   readCommands(checks);
   addCommand(checks);
   runCommand(checks);
+  learnCommand(checks);
 }
 
 function readCommands(checks: Command): void {

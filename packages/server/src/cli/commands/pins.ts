@@ -5,6 +5,7 @@ import { withServer } from "../command.ts";
 import { inEnvironment, type Where } from "../environment-option.ts";
 import { namedRelease, sharesOf } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
+import { sayLearnable } from "./learn-check.ts";
 import { type RampOptions, startRollout, tellStarted } from "./rollouts.ts";
 
 const followMsMax = 5_000;
@@ -126,6 +127,7 @@ function rollbackCommand(program: Command): void {
           const why = { ...(because && { because }), ...(unchecked && { unchecked }) };
           const pin = await client.rollBackRelease(environment, artifact, { ...why, ...expect });
           await told(client, terminal, pin, before);
+          if (!pin.already) terminal.line(sayLearnable(artifact));
         },
       ),
     );

@@ -7,6 +7,7 @@ import { inEnvironment, type Where } from "../environment-option.ts";
 import { namedRelease } from "../release-words.ts";
 import { accountOf, follow, sayRollout, show } from "../rollout-following.ts";
 import type { Terminal } from "../terminal.ts";
+import { sayLearnable } from "./learn-check.ts";
 
 export interface RampOptions {
   readonly ramp?: string | true;
@@ -214,6 +215,7 @@ function turnCommands(rollout: Command): void {
           const turned = await client.backRollout(id, { because, now, unchecked });
           terminal.result(turned);
           terminal.line(sayRollout(turned));
+          terminal.line(`Once it is back. ${sayLearnable(turned.artifact, turned.id)}`);
         },
       ),
     );
