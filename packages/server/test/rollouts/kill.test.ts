@@ -3,21 +3,32 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { Client, Sample } from "@lastgood/sdk";
 import { createToken } from "../../src/http/tokens.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import { makeReplica } from "./replica.ts";
 import { pinned, production, reaches, start } from "./world.ts";
 
-const config = `
+const ramping = `
 mode: auto
 gate: {}
 rollouts:
   router: { ramp: [1, 10, 50, 100], hold: 300ms, reverse: [10, 60, 100], reverseHold: 300ms }
 `;
 
+const judging = `
+mode: auto
+gate: {}
+rollouts:
+  router:
+    { ramp: [50, 100], hold: 1h, reverse: [100], reverseHold: 0ms,
+      guardrails: [{ signal: quality }] }
+`;
+
 /** Over one database, with a token of its own. */
-async function startKillable() {
+async function startKillable(config: string) {
   const folder = await mkdtemp(join(tmpdir(), "lastgood-killed-"));
   const store = await startDatabase();
   const file = join(folder, "lastgood.yaml");
@@ -37,7 +48,7 @@ async function startKillable() {
 }
 
 test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and no dial is half moved", async () => {
-  await using world = await startKillable();
+  await using world = await startKillable(ramping);
   const { server, client, db } = world;
   await server.start();
   await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
@@ -77,6 +88,57 @@ test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and
     "each step once",
   );
 });
+
+test("killed with -9 in mid-trial, its judge goes on from what it has seen, and convicts what is worse", async () => {
+  await using world = await startKillable(judging);
+  const { server, client, db } = world;
+  await server.start();
+  await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
+  for (const version of ["v13", "v14"]) {
+    await client.publishRelease("router", { version, content: { model: version } });
+  }
+  await client.deployRelease(production, "router", { version: "v13" });
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 50);
+  const scores = scoresByTurns(Date.now());
+  await client.sendSamples(scores(60, "well"));
+  await until("all to count", async () => (await counted(client)) === 60);
+  const since = new Date();
+  await until("what it has seen to be stored", async () => {
+    const [row] = await db`select from release_trials where updated_at > ${since}`;
+    return row !== undefined;
+  });
+  await server.kill();
+  await server.start();
+  await until("it to go on", async () => (await counted(client)) === 60);
+  assert.equal((await client.rollout(id)).phase, "canary");
+  await client.sendSamples(scores(120, "worse"));
+  await reaches(client, id, "rolled-back");
+  assert.equal(await pinned(client), "v13:100");
+});
+
+/** Of both releases by turns, forty a second; where v14 is worse, every second one of it is wrong. */
+function scoresByTurns(from: number) {
+  let sent = 0;
+  return (count: number, candidate: "well" | "worse"): readonly Sample[] =>
+    Array.from({ length: count }, () => {
+      sent += 1;
+      const version = sent % 2 === 0 ? "v13" : "v14";
+      return {
+        ...{ service: "router", signal: "quality", key: `e${sent}`, release: `router:${version}` },
+        ...{
+          value: candidate === "worse" && sent % 4 === 1 ? 0 : 1,
+          at: new Date(from + sent * 25).toISOString(),
+        },
+      };
+    });
+}
+
+async function counted(client: Client): Promise<number> {
+  const { judgement } = await client.judgement(production, "router");
+  const [line] = judgement?.lines ?? [];
+  return (line?.samples ?? 0) + (line?.controlSamples ?? 0);
+}
 
 /** What the database says while no server runs: the phase, and whether rollout and pin are of one mind. */
 async function standing(db: Awaited<ReturnType<typeof startDatabase>>["db"], id: string) {
