@@ -1,4 +1,5 @@
 import { type Call, segment } from "../call.ts";
+import type { FaultCode } from "../fault.ts";
 import type { JsonValue } from "./state.ts";
 
 export type ExecutionState =
@@ -125,6 +126,36 @@ export type NewOutcome = { readonly note?: string | undefined } & (
   | { readonly expected: JsonValue; readonly score?: undefined }
 );
 
+/** One of many outcomes that are told at once. */
+export type OutcomeOfMany = NewOutcome & {
+  /** The execution's id. */
+  readonly execution: string;
+};
+
+/** What became of many outcomes. The counts and the refusals add up to what was told. */
+export interface OutcomesTold {
+  /** The first ones of their executions: they are samples of `quality`. */
+  readonly taken: number;
+  /** Something else was told of the execution before: the record is corrected. */
+  readonly corrected: number;
+  /** The very same was told before: nothing is written. */
+  readonly known: number;
+  /** In the order of what was told; all others are written. */
+  readonly refused: readonly OutcomeRefused[];
+}
+
+export interface OutcomeRefused {
+  /** Its place in what was told, from 0. */
+  readonly index: number;
+  /** Null where none was named. */
+  readonly execution: string | null;
+  readonly code: FaultCode;
+  /** Such as `outcomes[3].score`. */
+  readonly path: string;
+  /** Why, and what to do now. */
+  readonly detail: string;
+}
+
 export interface ExecutionQuery {
   readonly environment?: string | undefined;
   readonly artifact?: string | undefined;
@@ -185,6 +216,12 @@ export function executionsApi(call: Call) {
     /** May come days later, and for a part of them only. */
     tellOutcome: (id: string, outcome: NewOutcome) =>
       call<Execution>("POST", `${execution(id)}/outcome`, { body: outcome }),
+    /**
+     * What turned out of 1 to 1,000 executions, each taken or refused by itself, as `tellOutcome` would. Telling the
+     * same again changes nothing: after a lost answer tell all of them once more.
+     */
+    tellOutcomes: (outcomes: readonly OutcomeOfMany[]) =>
+      call<OutcomesTold>("POST", "/v1/outcomes", { body: { outcomes } }),
     executions: (query: ExecutionQuery = {}) =>
       call<{ readonly executions: readonly Execution[]; readonly more: boolean }>(
         "GET",

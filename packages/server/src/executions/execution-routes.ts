@@ -18,7 +18,6 @@ import {
   executionId,
   executionSchema,
   ofPin,
-  outcomeSchema,
   querySchema,
   requeueSchema,
   stepSchema,
@@ -27,7 +26,6 @@ import {
   toDetails,
 } from "./execution-schemas.ts";
 import { findExecutions, requireExecution } from "./execution-store.ts";
-import type { OutcomeDesk } from "./outcome-desk.ts";
 import { outcomesOf } from "./outcome-store.ts";
 import type { RequeueDesk } from "./requeue-desk.ts";
 
@@ -35,7 +33,6 @@ export interface ExecutionRoutesDeps {
   readonly db: Db;
   readonly configuration: Configuration;
   readonly desk: ExecutionDesk;
-  readonly outcomes: OutcomeDesk;
   readonly requeues: RequeueDesk;
   /** The move that made the epoch, or the last one. Faults `not_found`. */
   moveOf(environment: string, artifact: string, epoch: number | null): Promise<PinMove>;
@@ -104,7 +101,7 @@ function readRoutes(app: App, { db, moveOf }: ExecutionRoutesDeps): void {
   );
 }
 
-function workRoutes(app: App, { configuration, desk, outcomes }: ExecutionRoutesDeps): void {
+function workRoutes(app: App, { configuration, desk }: ExecutionRoutesDeps): void {
   app.post(
     "/v1/executions",
     {
@@ -167,24 +164,6 @@ function workRoutes(app: App, { configuration, desk, outcomes }: ExecutionRoutes
         at: at === undefined ? null : new Date(at),
       });
       return toApi(ended);
-    },
-  );
-
-  app.post(
-    "/v1/executions/:id/outcome",
-    {
-      config: { allow: "agent" },
-      schema: {
-        tags,
-        summary: "What turned out, minutes or days later: a score, or the right answer",
-        params,
-        body: outcomeSchema,
-        response: { 200: executionSchema },
-      },
-    },
-    async ({ actor, body: { score = null, expected, note }, params: { id } }) => {
-      const told = { score, note, expected: within(expected, "expected") };
-      return toApi(await outcomes.tell(actor, id, told));
     },
   );
 }

@@ -23,7 +23,7 @@ const states = z.enum([
   "retried",
 ]);
 
-const plain = (least: number, most: number) =>
+export const plain = (least: number, most: number) =>
   z
     .string()
     .min(least)
@@ -66,17 +66,6 @@ export const endSchema = z.strictObject({
   output: z.unknown().optional(),
   at: moment.optional(),
 });
-
-export const outcomeSchema = z
-  .strictObject({
-    score: z.number().min(0).max(1).optional(),
-    expected: z.unknown().optional(),
-    note: plain(0, 2_000).default(""),
-  })
-  .refine(
-    ({ score, expected }) => score !== undefined || expected !== undefined,
-    "an outcome has a `score` from 0 to 1, or the right answer as `expected`",
-  );
 
 export const requeueSchema = z.strictObject({
   environment: environment.optional(),

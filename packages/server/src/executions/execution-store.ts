@@ -55,18 +55,20 @@ export async function findLast(
 export async function lockExecution(tx: Tx, id: string): Promise<Execution> {
   const [row] = await tx<Execution[]>`
     select ${columns(tx)} from executions where id = ${id} for update`;
-  return row ?? isMissing(id);
+  if (row === undefined) throw missingExecution(id);
+  return row;
 }
 
 /** Faults `not_found`. */
 export async function requireExecution(db: Query, id: string): Promise<WholeExecution> {
   const [row] = await db<WholeExecution[]>`
     select ${columns(db)}, input, output from executions where id = ${id}`;
-  return row ?? isMissing(id);
+  if (row === undefined) throw missingExecution(id);
+  return row;
 }
 
-function isMissing(id: string): never {
-  throw new Fault(
+export function missingExecution(id: string): Fault {
+  return new Fault(
     "not_found",
     `There is no execution ${id}: see \`lastgood executions list\`; old ones are forgotten.`,
     { context: { execution: id } },
@@ -89,12 +91,6 @@ export async function findExecutions(
       and ${agent === undefined ? all : db`agent = ${agent}`}
       and ${session === undefined ? all : db`session = ${session}`}
     order by begun_at desc, id limit ${limit}`;
-}
-
-/** The copies of a live request, locked. */
-export async function findByMirror(tx: Tx, live: string): Promise<readonly Execution[]> {
-  return await tx<Execution[]>`
-    select ${columns(tx)} from executions where mirror_of = ${live} order by id limit 20 for update`;
 }
 
 export interface Move {
@@ -257,7 +253,7 @@ export function jsonOf(db: Query, value: Json) {
   return value === null ? null : db.json(value as Parameters<Query["json"]>[0]);
 }
 
-function columns(db: Query) {
+export function columns(db: Query) {
   return db`id, environment, artifact, key, attempt, target, version, epoch, state, door, agent,
     session, dimensions, output_digest as "outputDigest", error, spared, previous, next,
     mirror_of as "mirrorOf", score, begun_at as "begunAt", ended_at as "endedAt",

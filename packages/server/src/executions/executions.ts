@@ -15,6 +15,7 @@ import { startBounding, startExpiring, startTrimming } from "./execution-loop.ts
 import { executionRoutes } from "./execution-routes.ts";
 import { cancelAllOf } from "./execution-store.ts";
 import { createOutcomeDesk } from "./outcome-desk.ts";
+import { outcomeRoutes } from "./outcome-routes.ts";
 import { failingInputs, recentInputs, type SeenInput } from "./outcome-store.ts";
 import type { ReleaseSample } from "./release-sample.ts";
 import { createRequeueDesk, type RequeueDesk } from "./requeue-desk.ts";
@@ -79,7 +80,10 @@ export function createExecutions(deps: ExecutionsDeps): Executions {
     findMove(db, environment, artifact, epoch);
   return {
     ...{ desk, requeues },
-    routes: (app) => executionRoutes(app, { db, configuration, desk, outcomes, requeues, moveOf }),
+    routes(app) {
+      executionRoutes(app, { db, configuration, desk, requeues, moveOf });
+      outcomeRoutes(app, outcomes);
+    },
     account: async (environment, artifact, epoch) =>
       accountOf(db, await moveOf(environment, artifact, epoch)),
     recentInputs: (artifact, limit) => recentInputs(db, artifact, limit),

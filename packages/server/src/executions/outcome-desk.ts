@@ -1,34 +1,45 @@
 /**
  * What turned out to be right. It may come days later, and for a part of the executions only.
  *
- *   O1. Only the first outcome of an execution is a sample of quality; later ones correct the record.
+ *   O1. Only the first outcome of an execution is a sample of quality; later ones correct the record, and the very
+ *       same once more changes nothing.
  *   O2. The right answer also judges the copies of the request that other releases were sent.
  *   O3. An outcome of what went on under another execution is that one's.
+ *   O4. Many are told in a few statements, each as if it were told alone, in their order: one that is refused
+ *       holds up no other.
  */
 import { Fault } from "../fault.ts";
 import { type Actor, nameOf } from "../http/actor.ts";
-import type { Json } from "../json/canonical.ts";
 import type { Db, Tx } from "../store/database.ts";
 import type { World } from "../world.ts";
 import type { Execution } from "./execution.ts";
-import { findByMirror, lockExecution } from "./execution-store.ts";
-import { insertOutcome, lastOutcome, type Outcome } from "./outcome-store.ts";
-import { digestOf } from "./output-digest.ts";
+import { missingExecution } from "./execution-store.ts";
+import { type Telling, type Told, type Turned, tellingOf } from "./outcome.ts";
+import {
+  insertOutcomes,
+  lastOfChains,
+  lastOutcomes,
+  lockWithCopies,
+  type NewOutcome,
+} from "./outcome-store.ts";
 import { type ReleaseSample, releaseSample, releaseSignals } from "./release-sample.ts";
 
-export interface Told {
-  /** Null: by the right answer. */
-  readonly score: number | null;
-  /** Undefined: it is not said. */
-  readonly expected: Json | undefined;
-  readonly note: string;
+export interface ToldOf extends Told {
+  /** The execution's id. */
+  readonly execution: string;
 }
+
+/** What came of one. */
+export type Came =
+  | { readonly kind: Telling["kind"]; readonly execution: Execution }
+  | { readonly kind: "refused"; readonly fault: Fault };
 
 export interface OutcomeDesk {
-  tell(actor: Actor, id: string, told: Told): Promise<Execution>;
+  /** Answers in the order of what is told. */
+  tell(actor: Actor, told: readonly ToldOf[]): Promise<readonly Came[]>;
 }
 
-const chainMax = 1_000;
+const triesMax = 5;
 
 export function createOutcomeDesk({
   db,
@@ -40,56 +51,101 @@ export function createOutcomeDesk({
   observe(samples: readonly ReleaseSample[]): void;
 }): OutcomeDesk {
   return {
-    async tell(actor, id, told) {
-      const samples: ReleaseSample[] = [];
-      const execution = await db.begin(async (tx) => {
-        const judged = await lastOfChain(tx, id);
-        const by = { by: nameOf(actor), at: world.now() };
-        samples.push(...(await judge(tx, judged, told, by)));
-        if (told.expected !== undefined) {
-          for (const copy of await findByMirror(tx, judged.id)) {
-            if (copy.outputDigest === null) continue;
-            samples.push(...(await judge(tx, copy, { ...told, score: null }, by)));
-          }
+    async tell(actor, told) {
+      for (let tries = 1; ; tries++) {
+        try {
+          const { came, samples } = await db.begin((tx) => tellIn(tx, world, actor, told));
+          observe(samples);
+          return came;
+        } catch (error) {
+          if (tries === triesMax || !isDeadlock(error)) throw error;
         }
-        return await lockExecution(tx, judged.id);
-      });
-      observe(samples);
-      return execution;
+      }
     },
   };
 }
 
-/** O3. */
-async function lastOfChain(tx: Tx, id: string): Promise<Execution> {
-  let execution = await lockExecution(tx, id);
-  for (let step = 0; execution.state === "switched" && step < chainMax; step++) {
-    if (execution.next === null) break;
-    execution = await lockExecution(tx, execution.next);
-  }
-  return execution;
+/** Gateways lock executions in an order of their own: of two that wait for each other PostgreSQL ends one. */
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "40P01";
 }
 
-/** The sample that it makes, if any (O1). */
-async function judge(
+async function tellIn(
   tx: Tx,
-  execution: Execution,
-  { score, expected, note }: Told,
-  { by, at }: { readonly by: string; readonly at: Date },
-): Promise<readonly ReleaseSample[]> {
-  const value = score ?? scoreBy(execution, expected ?? null);
-  const outcome: Outcome = { at, by, score: value, expected: expected ?? null, note };
-  const before = await lastOutcome(tx, execution.id);
-  await insertOutcome(tx, execution.id, outcome);
-  if (before !== null) return [];
-  return [releaseSample(execution, releaseSignals.quality, at, { value })];
+  world: World,
+  actor: Actor,
+  told: readonly ToldOf[],
+): Promise<{ readonly came: readonly Came[]; readonly samples: readonly ReleaseSample[] }> {
+  const { last, executions } = await lockJudged(tx, [
+    ...new Set(told.map((each) => each.execution)),
+  ]);
+  const byId = new Map(executions.map((each) => [each.id, each]));
+  const copies = Map.groupBy(
+    executions.filter(({ outputDigest }) => outputDigest !== null),
+    ({ mirrorOf }) => mirrorOf,
+  );
+  const book = createBook(await lastOutcomes(tx, [...byId.keys()]), nameOf(actor), world.now());
+  const came = told.map(({ execution: id, ...what }): Came => {
+    const execution = byId.get(last.get(id) ?? "");
+    if (execution === undefined) return { kind: "refused", fault: missingExecution(id) };
+    try {
+      const kind = book.write(execution, what);
+      // O2.
+      const judgedToo = what.expected === undefined ? [] : (copies.get(execution.id) ?? []);
+      for (const copy of judgedToo) book.write(copy, { ...what, score: null });
+      return { kind, execution: { ...execution, score: book.scoreOf(execution) } };
+    } catch (fault) {
+      if (fault instanceof Fault) return { kind: "refused", fault };
+      throw fault;
+    }
+  });
+  await insertOutcomes(tx, book.outcomes);
+  return { came, samples: book.samples };
 }
 
-function scoreBy({ id, outputDigest }: Execution, expected: Json): number {
-  if (outputDigest !== null) return outputDigest === digestOf(expected) ? 1 : 0;
-  throw new Fault(
-    "state_forbids",
-    `${id} has no output that the right answer could be compared with: give a score with it.`,
-    { context: { path: "score", execution: id } },
-  );
+/** O3. What goes on while its lock is waited for is looked up once more. */
+async function lockJudged(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{
+  /** Of each id, the execution that went on with it last. */
+  readonly last: ReadonlyMap<string, string>;
+  readonly executions: readonly Execution[];
+}> {
+  for (let tries = 1; ; tries++) {
+    const last = await lastOfChains(tx, ids);
+    const executions = await lockWithCopies(tx, [...new Set(last.values())]);
+    const hasMoved = executions.some(({ state, next }) => state === "switched" && next !== null);
+    if (!hasMoved || tries === triesMax) return { last, executions };
+  }
+}
+
+/** What is to be written, and what it tells of the releases. */
+interface Book {
+  readonly outcomes: readonly NewOutcome[];
+  readonly samples: readonly ReleaseSample[];
+  write(execution: Execution, told: Told): Telling["kind"];
+  scoreOf(execution: Execution): number | null;
+}
+
+function createBook(before: ReadonlyMap<string, Turned>, by: string, at: Date): Book {
+  const last = new Map(before);
+  const outcomes: NewOutcome[] = [];
+  const samples: ReleaseSample[] = [];
+  return {
+    ...{ outcomes, samples },
+    scoreOf: ({ id, score }) => last.get(id)?.score ?? score,
+    write(execution, told) {
+      const telling = tellingOf(execution, told, last.get(execution.id) ?? null);
+      if (telling.kind === "known") return "known";
+      const { turned } = telling;
+      outcomes.push({ ...turned, execution: execution.id, by, at });
+      last.set(execution.id, turned);
+      // O1.
+      if (telling.kind === "taken") {
+        samples.push(releaseSample(execution, releaseSignals.quality, at, { value: turned.score }));
+      }
+      return telling.kind;
+    },
+  };
 }

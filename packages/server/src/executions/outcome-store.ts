@@ -1,27 +1,78 @@
 /** The SQL of outcomes, and of what is learnt from them. */
 import type { Json } from "../json/canonical.ts";
 import type { Query, Tx } from "../store/database.ts";
-import { jsonOf } from "./execution-store.ts";
+import type { Execution } from "./execution.ts";
+import { columns } from "./execution-store.ts";
+import type { Turned } from "./outcome.ts";
 
-export interface Outcome {
+export interface Outcome extends Turned {
   readonly at: Date;
   readonly by: string;
-  readonly score: number;
-  readonly expected: Json;
-  readonly note: string;
 }
 
-export async function insertOutcome(tx: Tx, execution: string, outcome: Outcome): Promise<void> {
-  const { at, by, score, expected, note } = outcome;
+export interface NewOutcome extends Outcome {
+  readonly execution: string;
+}
+
+const chainMax = 1_000;
+
+/** Of each execution the one that went on with it last: itself, where none did. Those that are not there lack. */
+export async function lastOfChains(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await tx<{ first: string; id: string }[]>`
+    with recursive chain as (
+      select id as first, id, state, next, 1 as length from executions
+      where id = any(${[...ids]})
+      union all
+      select c.first, e.id, e.state, e.next, c.length + 1
+      from chain c join executions e on e.id = c.next
+      where c.state = 'switched' and c.length < ${chainMax}
+    )
+    select distinct on (first) first, id from chain order by first, length desc`;
+  return new Map(rows.map(({ first, id }) => [first, id]));
+}
+
+/** With the copies of them, in the order of their ids. */
+export async function lockWithCopies(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<readonly Execution[]> {
+  return await tx<Execution[]>`
+    select ${columns(tx)} from executions
+    where id = any(${[...ids]}) or mirror_of = any(${[...ids]})
+    order by id for update`;
+}
+
+export async function lastOutcomes(
+  tx: Tx,
+  executions: readonly string[],
+): Promise<ReadonlyMap<string, Turned>> {
+  const rows = await tx<(Turned & { readonly execution: string })[]>`
+    select distinct on (execution) execution, score, expected, note from execution_outcomes
+    where execution = any(${[...executions]}) order by execution, id desc`;
+  return new Map(rows.map(({ execution, ...turned }) => [execution, turned]));
+}
+
+/** In this order; the last one of an execution is its score. */
+export async function insertOutcomes(tx: Tx, outcomes: readonly NewOutcome[]): Promise<void> {
+  if (outcomes.length === 0) return;
+  const rows = tx.json(
+    outcomes.map((each, place) => ({ ...each, place })) as unknown as Parameters<Tx["json"]>[0],
+  );
   await tx`
-    insert into execution_outcomes (execution, at, by, score, expected, note)
-    values (${execution}, ${at}, ${by}, ${score}, ${jsonOf(tx, expected)}, ${note})`;
-  await tx`update executions set score = ${score} where id = ${execution}`;
-}
-
-export async function lastOutcome(db: Query, execution: string): Promise<Outcome | null> {
-  const [outcome] = await outcomesOf(db, execution, 1);
-  return outcome ?? null;
+    with told as (
+      select * from jsonb_to_recordset(${rows}) as r (
+        place int, execution text, at timestamptz, by text, score double precision,
+        expected jsonb, note text)
+    ), written as (
+      insert into execution_outcomes (execution, at, by, score, expected, note)
+      select execution, at, by, score, expected, note from told order by place
+    )
+    update executions e set score = t.score
+    from (select distinct on (execution) execution, score from told order by execution, place desc) t
+    where e.id = t.execution`;
 }
 
 /** Newest first. */

@@ -73,6 +73,19 @@ const other: readonly Row[] = [
       ...{ ...bad, says: /score.*expected/ },
     },
   ),
+  ask("no outcomes at all", "POST /v1/outcomes", { outcomes: [] }, { ...bad, says: /outcomes/ }),
+  ask(
+    "outcomes that are no list",
+    "POST /v1/outcomes",
+    { outcomes: { [none]: 1 } },
+    { ...bad, says: /array/ },
+  ),
+  ask(
+    "more outcomes than are taken at once",
+    "POST /v1/outcomes",
+    { outcomes: Array.from({ length: 1_001 }, () => null) },
+    { ...bad, says: /1000/ },
+  ),
   ask(
     "an outcome out of range",
     `POST /v1/executions/${none}/outcome`,

@@ -18,6 +18,11 @@ test("the pages can be pasted, and come to what they say", async () => {
   const work = await paste("docs/executions.md", server);
   assert.match(work, /1 that failed under refunds:2\.1\.0 are queued again/);
   assert.match(work, /of refunds:2\.0\.3 scores 1\./);
+  assert.match(
+    work,
+    /"taken":0,"corrected":0,"known":1,"refused":\[\{[^\n]*"path":"outcomes\[1\]\.score"/,
+  );
+  assert.match(work, /0 taken, 1 corrected, 0 known already\./);
   const { executions } = await client.executions({ artifact: "refunds" });
   assert.deepEqual(
     executions.map(({ version, state, score }) => [version, state, score]),

@@ -1,9 +1,17 @@
-import type { Execution, ExecutionQuery, ExecutionState, JsonValue } from "@lastgood/sdk";
+import type {
+  Client,
+  Execution,
+  ExecutionQuery,
+  ExecutionState,
+  JsonValue,
+  OutcomeOfMany,
+  OutcomeRefused,
+} from "@lastgood/sdk";
 import type { Command } from "commander";
-import { Fault } from "../../fault.ts";
+import { Fault, faults } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { inEnvironment, type Where } from "../environment-option.ts";
-import { namedRelease } from "../release-words.ts";
+import { namedRelease, textOf } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
 
 export function executionsCommands(program: Command): void {
@@ -21,6 +29,7 @@ export function executionsCommands(program: Command): void {
   readCommands(executions);
   accountCommand(executions);
   againCommands(executions);
+  outcomesCommand(executions);
 }
 
 interface ListFlags extends Omit<ExecutionQuery, "state"> {
@@ -167,6 +176,68 @@ function againCommands(executions: Command): void {
         },
       ),
     );
+}
+
+function outcomesCommand(executions: Command): void {
+  executions
+    .command("outcomes")
+    .argument("<file>", "one outcome as JSON on each line, or - for standard input")
+    .summary("what turned out of many: each is taken or refused by itself")
+    .description(
+      "Telling the same again changes nothing: after a failure the whole file may be told once more.\n\n" +
+        '  {"execution": "exe_...", "expected": "billing"}\n' +
+        '  {"execution": "exe_...", "score": 0.5, "note": "half of it"}',
+    )
+    .action(
+      withServer<object, [string]>(async ({ client, terminal }, _options, file) => {
+        const lines = outcomesIn(file);
+        const told = await tellAll(client, lines);
+        terminal.result(told);
+        const { taken, corrected, known, refused } = told;
+        terminal.line(`${taken} taken, ${corrected} corrected, ${known} known already.`);
+        terminal.table(
+          ["LINE", "CODE", "WHY"],
+          refused.map(({ line, code, detail }) => [String(line), code, detail]),
+        );
+        if (refused.length > 0) process.exitCode = faults.state_forbids.exit;
+      }),
+    );
+}
+
+interface OutcomeLine {
+  readonly line: number;
+  readonly outcome: OutcomeOfMany;
+}
+
+/** The server checks the form of each; here only that each line is JSON. */
+function outcomesIn(file: string): readonly OutcomeLine[] {
+  return textOf(file)
+    .split("\n")
+    .flatMap((text, index) => {
+      if (text.trim() === "") return [];
+      try {
+        return [{ line: index + 1, outcome: JSON.parse(text) as OutcomeOfMany }];
+      } catch (cause) {
+        throw new Fault("bad_input", `Line ${index + 1} of ${file} is no JSON: nothing was told.`, {
+          cause,
+          context: { path: `${file}:${index + 1}` },
+        });
+      }
+    });
+}
+
+const atOnce = 500;
+
+async function tellAll(client: Client, lines: readonly OutcomeLine[]) {
+  const sum = { taken: 0, corrected: 0, known: 0 };
+  const refused: (OutcomeRefused & { readonly line: number })[] = [];
+  for (let from = 0; from < lines.length; from += atOnce) {
+    const some = lines.slice(from, from + atOnce);
+    const told = await client.tellOutcomes(some.map(({ outcome }) => outcome));
+    for (const kind of ["taken", "corrected", "known"] as const) sum[kind] += told[kind];
+    for (const each of told.refused) refused.push({ ...each, line: some[each.index]?.line ?? 0 });
+  }
+  return { ...sum, refused };
 }
 
 function parseExpected(text: string): JsonValue {
