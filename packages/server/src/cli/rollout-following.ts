@@ -45,8 +45,12 @@ export function show(
   );
 }
 
-export function sayRollout({ id, artifact, candidate, environment, phase, says }: Rollout): string {
-  return `${id}: ${artifact}:${candidate} in ${environment} is ${phase}: ${says}`;
+export function sayRollout(rollout: Rollout): string {
+  return `${sayPhase(rollout)}: ${rollout.says}`;
+}
+
+function sayPhase({ id, artifact, candidate, environment, phase }: Rollout): string {
+  return `${id}: ${artifact}:${candidate} in ${environment} is ${phase}`;
 }
 
 /** Prints what happens until nothing does by itself. Exits 1 unless the candidate is live. */
@@ -61,7 +65,8 @@ export async function follow(client: Client, terminal: Terminal, id: string): Pr
     const rests = ["live", "frozen", "refused", "superseded", "rolled-back"];
     if (rests.includes(rollout.phase)) {
       terminal.result(rollout);
-      terminal.line(sayRollout(rollout));
+      const isTold = rollout.events.some(({ text }) => text !== "" && rollout.says.includes(text));
+      terminal.line(isTold ? sayPhase(rollout) : sayRollout(rollout));
       if (rollout.phase !== "live") process.exitCode = 1;
       return;
     }

@@ -44,7 +44,13 @@ export async function judgeAtGate(
   }
   if (verdict.kind === "refuse") {
     return await step(deps, stored, refuse(rollout, "the gate", verdict.because), {
-      ...{ actor: "gate", event: "rollout.refused", text: verdict.because, details },
+      // Why is told by what judged it, just before.
+      ...{
+        actor: "gate",
+        event: "rollout.refused",
+        text: `${rollout.candidate} is refused`,
+        details,
+      },
     });
   }
   await admitTo(deps, stored, rollout, {

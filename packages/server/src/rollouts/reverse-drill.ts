@@ -180,11 +180,16 @@ async function proofsOf(
             ? `${both.length} of ${consumers.length}`
             : `not by ${missing.slice(0, 10).join(", ")}`,
     },
-    signalsProof(forth, rulesOf(rollout.artifact), turned?.text ?? ""),
+    signalsProof(rollout.artifact, forth, rulesOf(rollout.artifact), turned?.text ?? ""),
   ];
 }
 
-function signalsProof(forth: Followed | undefined, now: RulesSeen, turned: string): Proof {
+function signalsProof(
+  artifact: string,
+  forth: Followed | undefined,
+  now: RulesSeen,
+  turned: string,
+): Proof {
   const what = "signals stayed hold";
   const bad = [...new Set([...(forth?.rules.bad ?? []), ...now.bad])];
   const watching = [
@@ -195,7 +200,10 @@ function signalsProof(forth: Followed | undefined, now: RulesSeen, turned: strin
   if (isWorse || bad.length > 0) {
     return { what, holds: false, seen: [turned, ...bad].join("; ") };
   }
-  const seen = watching.length === 0 ? "nothing watches it" : watching.join("; ");
+  const seen =
+    watching.length === 0
+      ? `nothing watches it: set rollouts.${artifact}.guardrails, or a rule of a service that uses it`
+      : watching.join("; ");
   return { what, holds: watching.length > 0, seen };
 }
 

@@ -23,6 +23,11 @@ test("what docs/gate.md says can be pasted, line by line", async () => {
     /"state":"ended".*"kind":"promote"/,
   ];
   for (const each of expected) assert.match(said, each);
+  const [, listed = ""] = said.split(/RUN +RELEASE +AGAINST/);
+  const [followed = "", rest] = listed.split(/ticket-router:14 in production is refused\n/);
+  assert.ok(rest !== undefined, said);
+  const reasons = [...followed.matchAll(/which 13 passes/g)];
+  assert.equal(reasons.length, 1, `why it is refused is said once: ${followed}`);
   const { check } = await server.client.bankCheck("ticket-router/capitals");
   assert.equal(check.because, "who shouts still wants the money back");
 });

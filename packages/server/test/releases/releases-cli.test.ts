@@ -22,7 +22,7 @@ test("what docs/releases.md says can be pasted, line by line", async () => {
   assert.match(said, /customer-service in production: 2\.0\.3 since epoch 4 \(2\.1\.0 before\)/);
   assert.match(said, /"key":"customer-service","value":"2\.0\.3","variant":"2\.0\.3"/);
   assert.match(said, /worker-1 +token:operator +4/);
-  assert.match(said, /2 of 2 releases were new, 1 of 1 pins moved/);
+  assert.match(said, /2 of 2 releases were new, 1 of 1 pin moved/);
   const { client } = server;
   const { shares } = await client.pin(production, "greeting");
   assert.deepEqual(shares, [{ version: "2", share: 100 }]);

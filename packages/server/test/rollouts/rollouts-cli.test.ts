@@ -6,13 +6,18 @@ import { startServer } from "../support/server.ts";
 import { production, startRouter } from "./world.ts";
 
 test("what docs/rollouts.md says can be pasted, line by line", async () => {
-  const router = { hold: "0ms", reverseHold: "0ms", ramp: [10, 100], probe: { start: ["true"] } };
-  await using server = await startServer({ mode: "auto", rollouts: { router } });
+  const translator = {
+    hold: "0ms",
+    reverseHold: "0ms",
+    ramp: [10, 100],
+    probe: { start: ["true"] },
+  };
+  await using server = await startServer({ mode: "auto", rollouts: { translator } });
   const said = await paste("docs/rollouts.md", server, { folder: server.folder });
-  assert.match(said, /router:v14 in production is live: serves 100 %/);
-  assert.match(said, /0 were in flight when router moved at epoch \d+/);
+  assert.match(said, /translator:v14 in production is live: serves 100 %/);
+  assert.match(said, /0 were in flight when translator moved at epoch \d+/);
   assert.match(said, /frozen at 50 % by token:operator: let me look/);
-  assert.match(said, /production +router:v13 +yes/);
+  assert.match(said, /production +translator:v13 +yes/);
   assert.match(said, /nobody says that they follow the pin: nothing was proven/);
   assert.match(said, /"candidate":"v13"/);
 });

@@ -2,6 +2,7 @@ import type { GateKind, GateRun } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault, faults } from "../../fault.ts";
 import { withServer } from "../command.ts";
+import { count } from "../count.ts";
 import { followRun, showChecks } from "../gate-following.ts";
 import { namedRelease } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
@@ -67,7 +68,8 @@ export function gateCommands(program: Command): void {
               run.live ?? "",
               run.by,
               run.startedAt,
-              run.verdict?.kind ?? (run.only === null ? run.state : `${run.only.length} checks`),
+              run.verdict?.kind ??
+                (run.only === null ? run.state : count(run.only.length, "check")),
             ]),
           );
           if (page.runs.length === 0) terminal.line("Nothing was judged yet.");

@@ -2,6 +2,7 @@ import type { Client, InFlightPolicy } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
+import { count } from "../count.ts";
 import type { LangfuseImport } from "../langfuse.ts";
 import { readContent } from "../release-words.ts";
 
@@ -44,8 +45,8 @@ export function importCommands(program: Command): void {
           );
           terminal.line(
             done === null
-              ? `${releases.length} releases and ${pins.length} pins would be taken over. Nothing was done.`
-              : `${done.published} of ${releases.length} releases were new, ${done.pinned} of ${pins.length} pins moved.`,
+              ? `${count(releases.length, "release")} and ${count(pins.length, "pin")} would be taken over. Nothing was done.`
+              : `${done.published} of ${count(releases.length, "release")} were new, ${done.pinned} of ${count(pins.length, "pin")} moved.`,
           );
         },
       ),

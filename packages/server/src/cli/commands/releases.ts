@@ -2,6 +2,7 @@ import type { ArtifactKind, ArtifactSettings, InFlightPolicy, Release } from "@l
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { withServer } from "../command.ts";
+import { count } from "../count.ts";
 import { namedRelease, readContent, scoresOf } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -87,16 +88,17 @@ function readCommands(releases: Command): void {
         terminal.table(
           ["VERSION", "PUBLISHED", "AUTHOR", "SHA256", "SCORES", "APPROVED BY", "NOTE"],
           page.releases.map((release) => [
-            release.version,
-            release.publishedAt,
-            release.author,
+            cut(release.version, 20),
+            `${release.publishedAt.slice(0, 16)}Z`,
+            cut(release.author, 20),
             release.digest.slice(0, 12),
-            release.scores.map(({ name, value }) => `${name}=${value}`).join(" "),
-            release.approvals.map(({ by }) => by).join(" "),
-            noteOn(release),
+            count(release.scores.length, "score"),
+            cut(release.approvals.map(({ by }) => by).join(" "), 20),
+            cut(noteOn(release), 32),
           ]),
         );
         if (page.releases.length === 0) terminal.line("Nothing was published of it.");
+        else terminal.line(`All of one: lastgood releases show ${artifact}:VERSION`);
         if (page.more) terminal.line("There are more: raise --limit.");
       }),
     );
@@ -118,6 +120,11 @@ function readCommands(releases: Command): void {
         }
       }),
     );
+}
+
+/** Lists fit a terminal of 120 columns; `show` and `--json` have all of it. */
+function cut(text: string, letters: number): string {
+  return text.length <= letters ? text : `${text.slice(0, letters - 3)}...`;
 }
 
 function noteOn({ retiredAt, barred }: Release): string {

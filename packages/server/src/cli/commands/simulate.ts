@@ -119,7 +119,7 @@ function showSimulated(terminal: Terminal, options: Options, simulated: Simulate
       : `It serves ${share} % of the traffic, and is compared with what serves the rest.`,
   );
   terminal.table(
-    ["WHAT", "OF", "SAMPLES", "TIME"],
+    ["WHAT", "SHARE", "SAMPLES", "TIME"],
     [
       [
         `${bad}: half of them found by`,

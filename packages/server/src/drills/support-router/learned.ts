@@ -20,7 +20,7 @@ export async function provedLearning(
     proof(
       "v15, with the same bias, failed in shadow",
       same?.phase === "refused" && failedInShadow(refusal?.details ?? {}),
-      refusal?.text ?? (same === undefined ? "it was not tried" : `it is ${same.phase}`),
+      same === undefined ? "it was not tried" : `it is ${same.phase}: ${same.says}`,
     ),
     proof(
       "v16, without it, passed its gate",
