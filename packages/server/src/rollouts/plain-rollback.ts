@@ -34,7 +34,8 @@ const lookEveryMs = 25;
 
 export function createPlainRollback(deps: PlainRollbackDeps): PlainRollback {
   const { db, pins } = deps;
-  return async (order) => {
+  return async (asked) => {
+    const order = { ...asked, because: sayBecause(asked) };
     requireExpected(
       await findPin(db, order.environment, order.artifact),
       order.expect,
@@ -44,11 +45,23 @@ export function createPlainRollback(deps: PlainRollbackDeps): PlainRollback {
     const open = await openOn(db, order);
     const serves =
       open !== null && (isReversible(open.rollout) || open.rollout.phase === "rolling-back");
-    if (open !== null && serves) return await byRollout(deps, open, order);
     if (order.unchecked) await recordUnchecked(deps, order);
-    else await requirePassable(deps, order);
+    if (open !== null && serves) return await byRollout(deps, open, order);
+    if (!order.unchecked) await requirePassable(deps, order);
     return await pins.rollBack({ ...order, expect: null });
   };
+}
+
+/** W2. With the pin itself: whoever reads its history sees that nobody looked. */
+export function sayBecause({
+  because,
+  unchecked,
+}: {
+  readonly because: string;
+  readonly unchecked: boolean;
+}): string {
+  if (!unchecked) return because;
+  return because === "" ? "unchecked" : `unchecked: ${because}`;
 }
 
 /** W1. */

@@ -8,6 +8,7 @@ import { artifact, environment } from "../releases/release-schemas.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { nextAct, type Seen } from "./next-act.ts";
+import { sayBecause } from "./plain-rollback.ts";
 import type { RolloutId } from "./rollout.ts";
 import type { RolloutDesk } from "./rollout-desk.ts";
 import {
@@ -160,7 +161,8 @@ function turnRoutes(app: App, deps: RolloutRoutesDeps): void {
       const override = body.unchecked ? body.because : null;
       await requireMay(deps, actor, rollout, override);
       const by = nameOf(actor);
-      const stored = await desk.back(rollout.id, { ...body, by });
+      const because = sayBecause(body);
+      const stored = await desk.back(rollout.id, { ...body, by, because });
       const how = body.unchecked ? "rollout.back-unchecked" : "rollout.back";
       await record(deps, by, how, rollout.id, body.because);
       return rolloutToApi(stored);

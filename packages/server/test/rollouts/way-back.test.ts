@@ -41,8 +41,14 @@ test("what a rollback would go to is tried by itself, and a way back that leads 
   await client.backRollout(id, { because: "better broken than wrong", now: true, unchecked: true });
   await reaches(client, id, "rolled-back");
   assert.equal(await pinned(client), "v12:100");
-  const events = (await client.rollout(id)).events.map(({ event }) => event);
-  assert.ok(events.includes("reverse-gate.skipped"));
+  const { events } = await client.rollout(id);
+  const skipped = events.find(({ event }) => event === "reverse-gate.skipped");
+  assert.match(
+    skipped?.text ?? "",
+    /token:admin lets it go back without looking whether v12 starts/,
+  );
+  const { history } = await client.pin(production, "router");
+  assert.equal(history[0]?.because, "unchecked: better broken than wrong");
   const audits = await lastgood.db`select from audits where action = 'rollout.back-unchecked'`;
   assert.equal(audits.length, 1);
   assert.equal((await client.incident(incident.id)).state, "closed");
@@ -50,12 +56,20 @@ test("what a rollback would go to is tried by itself, and a way back that leads 
 
 test("plain rollback looks first as well, and goes without looking only when it is told to", async () => {
   await using server = await startRouter({ probe: { start: ["false"] } });
-  const { client } = server;
+  const { client, lastgood } = server;
   await client.deployRelease(production, "router", { version: "v14" });
   await assert.rejects(client.rollBackRelease(production, "router"), { code: "not_healthy" });
   assert.equal(await pinned(client), "v14:100");
   await client.rollBackRelease(production, "router", { because: "go", unchecked: true });
   assert.equal(await pinned(client), "v13:100");
+  const [newest] = (await client.pin(production, "router")).history;
+  assert.deepEqual([newest?.did, newest?.because], ["rollback", "unchecked: go"]);
+  const audits = await lastgood.db<{ actor: string; target: string; because: string }[]>`
+    select actor, target, because from audits where action = 'rollback.unchecked'`;
+  assert.deepEqual(
+    audits.map(({ actor, target, because }) => [actor, target, because]),
+    [["token:admin", "production/router", "unchecked: go"]],
+  );
 });
 
 test("a probe that hangs is cut off within its time, and what is stored otherwise than published is found", async () => {
