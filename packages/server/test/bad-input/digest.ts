@@ -1,6 +1,6 @@
 /** A digest of everything that bad input must leave as it is, by its parts. */
 import { createHash } from "node:crypto";
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { type Dirent, lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Db } from "../../src/store/database.ts";
 
@@ -14,8 +14,13 @@ const lookedAt = "{looked_at,heard_at}";
 
 export type Digests = Readonly<Record<string, string>>;
 
-/** Every table, and every file below `folders` (git's refs, settings, index and work tree among them). */
-export async function digestOfWorld(db: Db, folders: readonly string[]): Promise<Digests> {
+/** Takes the digest of every table, and of every file below a folder (git's refs, settings, index and work tree). */
+export function createDigester(db: Db, folder: string): () => Promise<Digests> {
+  const known: KnownFiles = new Map();
+  return async () => ({ ...(await digestsOfTables(db)), [folder]: digestOfFolder(folder, known) });
+}
+
+async function digestsOfTables(db: Db): Promise<Digests> {
   const tables = (
     await db<{ name: string }[]>`
     select tablename as name from pg_tables where schemaname = 'public' order by 1`
@@ -27,25 +32,37 @@ export async function digestOfWorld(db: Db, folders: readonly string[]): Promise
   const rows = await db.unsafe<{ part: string; digest: string }[]>(parts.join(" union all "), [], {
     prepare: true,
   });
-  const files = await Promise.all(
-    folders.map(async (folder) => [folder, await digestOfFolder(folder)] as const),
-  );
-  return Object.fromEntries([...rows.map(({ part, digest }) => [part, digest] as const), ...files]);
+  return Object.fromEntries(rows.map(({ part, digest }) => [part, digest]));
 }
 
+/** By their paths, what was read of them: most of them stay as they are from row to row. */
+type KnownFiles = Map<string, { readonly state: string; readonly digest: string }>;
+
 /** Objects of git are left out: they are what refs point to, and cannot change. */
-async function digestOfFolder(folder: string): Promise<string> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => ({ path: join(entry.parentPath, entry.name), link: entry.isSymbolicLink() }))
-    .filter(({ path }) => !path.includes("/objects/"))
-    .sort((one, other) => (one.path < other.path ? -1 : 1));
+function digestOfFolder(folder: string, known: KnownFiles): string {
   const hash = createHash("sha256");
-  for (const { path, link } of paths) {
-    hash.update(`${path}\0`).update(link ? await readlink(path) : await readFile(path));
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort(byName)) {
+    const path = join(folder, entry.name);
+    if (!entry.isDirectory()) hash.update(`${path}\0${digestOfFile(path, known)}`);
+    else if (entry.name !== "objects") hash.update(digestOfFolder(path, known));
   }
   return hash.digest("hex");
+}
+
+function byName(one: Dirent, other: Dirent): number {
+  return one.name < other.name ? -1 : 1;
+}
+
+/** Read anew when it was written, replaced or renamed since: nobody can set the time of that back. */
+function digestOfFile(path: string, known: KnownFiles): string {
+  const file = lstatSync(path, { bigint: true });
+  const state = `${file.ino} ${file.ctimeNs} ${file.size}`;
+  const before = known.get(path);
+  if (before?.state === state) return before.digest;
+  const content = file.isSymbolicLink() ? readlinkSync(path) : readFileSync(path);
+  const digest = createHash("sha256").update(content).digest("hex");
+  known.set(path, { state, digest });
+  return digest;
 }
 
 /** The parts that are not as they were. */

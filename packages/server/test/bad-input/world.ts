@@ -23,7 +23,7 @@ import { infest } from "../code/infest.ts";
 import { createOrigin, type Origin } from "../code/world.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
-import { type Digests, digestOfWorld } from "./digest.ts";
+import { createDigester, type Digests } from "./digest.ts";
 
 export interface SmallWorld extends AsyncDisposable {
   readonly server: TestServer;
@@ -81,7 +81,7 @@ export async function startSmallWorld(): Promise<SmallWorld> {
       ["nobody", "00000000-0000-7000-8000-000000000000"],
     ]),
     tokens: await tokensOf(server),
-    digest: () => digestOfWorld(db, [folder]),
+    digest: createDigester(db, folder),
     sang,
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();

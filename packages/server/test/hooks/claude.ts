@@ -8,6 +8,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { type HookState, openHookStates } from "../../src/hooks/hook-state.ts";
 import { lastgood } from "../support/lastgood.ts";
 
 export interface Ran {
@@ -41,6 +42,8 @@ export interface Project extends AsyncDisposable {
   readonly home: string;
   /** `session`: as `lastgood agent run` would tell it. */
   start(options?: { readonly id?: string; readonly session?: string }): Claude;
+  /** What the hooks of that conversation know of each other. */
+  stateOf(claude: Claude): HookState;
 }
 
 export interface Server {
@@ -76,6 +79,8 @@ export async function startProject(server: Server, agent: string | null): Promis
       running.add(claude);
       return claude;
     },
+    stateOf: ({ id }) =>
+      openHookStates(home, id).read() ?? assert.fail(`nothing is known of the conversation ${id}`),
     async [Symbol.asyncDispose]() {
       for (const claude of running) await claude.kill();
       // A save in the background may still write.
