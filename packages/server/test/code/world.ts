@@ -34,8 +34,9 @@ export interface Origin {
 export function createOrigin(folder: string, name = "api"): Origin {
   const url = join(folder, `${name}.git`);
   const clone = join(folder, `${name}-clone`);
-  run(folder, "init", "--quiet", "--bare", "--initial-branch=main", url);
-  run(folder, "init", "--quiet", "--initial-branch=main", clone);
+  const init = ["init", "--quiet", "--template=", "--initial-branch=main"];
+  run(folder, ...init, "--bare", url);
+  run(folder, ...init, clone);
   const git = (...args: readonly string[]) => run(clone, ...args);
   git("remote", "add", "origin", url);
   return {

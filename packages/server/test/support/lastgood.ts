@@ -17,6 +17,8 @@ export interface Typing {
 
 /** The command line, as it is installed. */
 export const bin = resolve(import.meta.dirname, "../../bin/lastgood.js");
+/** What `bin` starts Node again with, where it runs from sources and was not started with it. */
+const flags = ["--conditions=development", "--disable-warning=ExperimentalWarning"];
 
 /** Runs one command of the real command line to its end. */
 export async function lastgood(
@@ -24,7 +26,7 @@ export async function lastgood(
   { env = {}, cwd, input = "" }: Typing = {},
 ): Promise<Said> {
   const began = performance.now();
-  const child = spawn(process.execPath, [bin, ...args], {
+  const child = spawn(process.execPath, [...flags, bin, ...args], {
     env: { ...process.env, ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
