@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { findProcess } from "../../src/store/process-table.ts";
@@ -93,6 +93,15 @@ async function makePlace(): Promise<Place> {
   };
 }
 
+/** How many threads help V8 in this process. */
+async function v8Helpers(pid: number): Promise<number> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const names = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/comm`, "utf8")),
+  );
+  return names.filter((name) => name.startsWith("V8Worker")).length;
+}
+
 async function postgresPid(home: string): Promise<number> {
   return Number.parseInt(await readFile(join(home, "postgres/data/postmaster.pid"), "utf8"), 10);
 }
@@ -108,6 +117,9 @@ test("start says where it is, who may call it, and what to try; SIGTERM ends all
     ["npx lastgood drill run september", "npx lastgood init", "npx lastgood doctor"],
   );
   assert.equal((await stat(join(place.home, "admin.token"))).mode & 0o777, 0o600);
+  // With more of them than cores, whoever answers requests waits for one that has none.
+  const helpers = await v8Helpers(server.pid);
+  assert.ok(helpers <= Math.max(1, availableParallelism() - 1), `${helpers} threads help V8`);
 
   const listed = await place.run("--url", server.url, "token", "list", "--json");
   assert.equal(listed.code, 0, listed.err);
