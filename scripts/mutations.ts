@@ -59,6 +59,7 @@ async function drill({ name, story }: Mutation): Promise<Drilled> {
     const report = await story.drill.run({
       seed: story.seed,
       variant: story.variant,
+      again: story.again === true,
       keep: folder,
       databaseUrl: DATABASE_URL ?? null,
       natsUrl: null,

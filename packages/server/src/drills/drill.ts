@@ -1,3 +1,5 @@
+import type { Gain } from "./gain.ts";
+
 /** What a drill prints with `--json`, and what readiness is computed from. Times in milliseconds. */
 export interface DrillReport {
   readonly drill: string;
@@ -27,6 +29,8 @@ export interface DrillReport {
   readonly postMortem: string | null;
   readonly check: string | null;
   readonly skill: string | null;
+  /** Where the same damage was done again: how much sooner it was put right. */
+  readonly gain?: Gain;
   /** What the drill itself read in the world afterwards; each that does not hold makes it fail. */
   readonly proofs: readonly Proof[];
   readonly details: Readonly<Record<string, unknown>>;

@@ -16,7 +16,7 @@ const rightWord = "the work went on from the word that was there";
 const samePost = "the published post is byte for byte that of the uninterrupted run";
 
 /** From now on `trigger` decides what becomes of a row before it is written. */
-async function before(
+export async function before(
   db: Db,
   { what, table, trigger }: { what: string; table: string; trigger: string },
 ): Promise<void> {

@@ -23,4 +23,6 @@ export interface StoryToFail {
   readonly seed: number;
   /** Null: the seed decides. */
   readonly variant: string | null;
+  /** The same damage is done again when all is well. */
+  readonly again?: boolean;
 }

@@ -15,7 +15,7 @@ import type { Layer, LayerKind, Layers, Step } from "../../src/layers/layer.ts";
 import type { Seams } from "../../src/main.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { run as git } from "../code/world.ts";
-import { evictionMutations } from "./eviction-mutations.ts";
+import { before, evictionMutations } from "./eviction-mutations.ts";
 import type { Mutation, StoryToFail } from "./mutation.ts";
 
 /** Beginning of what a mutant says that breaks where it should only do too little. */
@@ -282,6 +282,25 @@ const septemberMutations: readonly Mutation[] = [
       ],
     },
     seams: () => ({ ...mostRecent(), layers: blindSignals }),
+  },
+  {
+    name: "playbook-unread",
+    story: { drill: september, seed: 1, variant: null, again: true },
+    what: "what was learned fits no incident, so that no playbook is ever consulted",
+    caughtBy: {
+      verification: null,
+      proofs: [
+        "again: the playbook of the first incident led to it, before any check was run",
+        "again: playbook.confirmed",
+        "again: playbook.put-right",
+      ],
+    },
+    breaks: (db) =>
+      before(db, {
+        what: "insert or update",
+        table: "skills",
+        trigger: "new.signatures := '{}'; return new;",
+      }),
   },
 ];
 

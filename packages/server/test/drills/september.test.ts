@@ -7,16 +7,24 @@ import type { DrillReport } from "../../src/drills/drill.ts";
 const seed = Number(process.env.SEED ?? 1);
 const bin = join(import.meta.dirname, "../../bin/lastgood.js");
 
-test("september is recovered, verified and written up, and --json prints one object and nothing else", {
+test("september is recovered, verified and written up, and so is the same damage again, to which its playbook led; --json prints one object and nothing else", {
   timeout: 115_000,
 }, async (t) => {
-  const { code, stdout, stderr } = await drill("september", "--seed", String(seed), "--json");
+  const { code, stdout, stderr } = await drill(
+    "september",
+    "--seed",
+    String(seed),
+    "--again",
+    "--json",
+  );
   assert.match(stdout, /^\{.*\}\n$/s, stderr);
   const report = JSON.parse(stdout) as DrillReport;
   t.diagnostic(`SEED=${seed}: injected to verified ${report.ms.injectedToVerified} ms`);
+  t.diagnostic(`SEED=${seed}: ${report.gain?.says ?? "the same was not done again"}`);
   const against = report.proofs.filter(({ holds }) => !holds);
   assert.deepEqual(against, [], `SEED=${seed}: ${JSON.stringify(report.timeline, null, 1)}`);
   assert.equal(report.ok, true);
+  assert.ok(report.proofs.some(({ what }) => what === "again: playbook.put-right"));
   assert.equal(code, 0);
   assert.equal(report.seed, seed);
 });

@@ -133,6 +133,7 @@ function sumUp(terminal: Terminal, report: DrillReport): void {
     terminal.line(`${mark}  ${what}: ${seen}`);
   }
   terminal.line();
+  if (report.gain !== undefined) terminal.line(`The second time: ${report.gain.says}.`);
   terminal.line(
     report.ok
       ? terminal.ink("green", `${report.drill} recovered everything (seed ${report.seed}).`)

@@ -1,6 +1,7 @@
 /** What must hold of the second incident: the playbook led to it, and it was proven and put right anew. */
 import type { Incident } from "@lastgood/sdk";
 import type { Proof } from "../drill.ts";
+import { type Gain, gainOf } from "../gain.ts";
 import { guiltyOf, type Played, type Round } from "./played.ts";
 import { elapsed, handledMessages, proof, provedRuntime, provedWell } from "./proofs.ts";
 
@@ -48,7 +49,9 @@ function provedOther(first: Round, again: Round): Proof {
 }
 
 /** The playbook said where to look before anything was run there, and the runs there are what convicted. */
-function provedPlaybook(again: Round): readonly Proof[] {
+export function provedPlaybook(
+  again: Pick<Round, "acts" | "commits" | "incident">,
+): readonly Proof[] {
   const { incident } = again;
   const guilty = guiltyOf(again);
   const suspect = incident?.suspects.find(({ to }) => to === guilty);
@@ -82,6 +85,15 @@ function provedPlaybook(again: Round): readonly Proof[] {
 
 function eventOf(incident: Incident | null, event: string) {
   return incident?.timeline.find((each) => each.event === event);
+}
+
+/** Measured in one run, on one machine: the first time without a playbook, the second with it. */
+export function gainFrom(first: Round, again: Round): Gain {
+  return gainOf(timesOf(first), timesOf(again));
+}
+
+function timesOf(round: Round) {
+  return { ...elapsed(round), runs: round.incident?.reruns.length ?? 0 };
 }
 
 /** How much faster it was the second time; milliseconds, and runs of a check. */

@@ -32,6 +32,6 @@ export interface Played extends Round {
 }
 
 /** Of the commit that did it; empty where there is none. */
-export function guiltyOf({ acts, commits }: Round): string {
+export function guiltyOf({ acts, commits }: Pick<Round, "acts" | "commits">): string {
   return commits[acts.findIndex((act) => act.guilty)] ?? "";
 }

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Incident, PostMortem } from "@lastgood/sdk";
 import type { DrillReport, Proof } from "../drill.ts";
-import { figuresOf, provedAgain } from "./again.ts";
+import { figuresOf, gainFrom, provedAgain } from "./again.ts";
 import { guiltyOf, type Played } from "./played.ts";
 import { elapsed, handledMessages, proof, provedRuntime, provedWell } from "./proofs.ts";
 import { readBranch } from "./reading.ts";
@@ -52,6 +52,7 @@ export async function reportOf(played: Played): Promise<DrillReport> {
     postMortem: learned === null ? null : join(world.folder, "post-mortem.md"),
     check: learned?.check?.id ?? null,
     skill: played.skill,
+    ...(again === null ? {} : { gain: gainFrom(played, again) }),
     proofs,
     details: {
       bundled: story.bundled,
