@@ -31,6 +31,7 @@ import {
 import { type Start, type StartDeps, startIn } from "./rollout-start.ts";
 import { requireRollout, requireUnmoved, type Stored } from "./rollout-store.ts";
 import { supersedeLive } from "./take-act.ts";
+import { heldBy } from "./turn-back.ts";
 import { beginBack } from "./way-back.ts";
 
 export interface DeskDeps extends ActDeps, StartDeps {
@@ -131,6 +132,14 @@ export function createRolloutDesk(deps: DeskDeps) {
     async back(id: string, { by, because, expect, now, unchecked }: BackOrder): Promise<Stored> {
       const stored = await taken(id, "back", expect);
       const { rollout } = stored;
+      const held = isPerson(by) ? null : heldBy(rollout);
+      if (held !== null) {
+        throw new Fault(
+          "frozen",
+          `${by} may not turn ${rollout.id} back: ${held}. A person turns it back with \`lastgood rollout back ${rollout.id}\`.`,
+          { context: { rollout: rollout.id } },
+        );
+      }
       if (rollout.phase === "rolling-back") {
         // A person takes over what went back by itself: neither a freeze nor who took the incident stops them.
         const own = isPerson(by) ? { by, recovery: null } : {};

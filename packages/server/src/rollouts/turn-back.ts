@@ -100,7 +100,7 @@ export function createTurnBack({ db, world, wake }: TurnBackDeps): TurnBack {
 }
 
 /** Frozen by a person, or overruled by one. */
-function heldBy(rollout: Rollout): string | null {
+export function heldBy(rollout: Rollout): string | null {
   if (rollout.phase === "frozen" && rollout.by.startsWith("token:")) {
     return `${rollout.by} froze it: ${rollout.why}`;
   }

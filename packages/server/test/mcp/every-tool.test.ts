@@ -192,6 +192,58 @@ async function documents({ ok, fails }: Call, server: TestServer, agent: string)
   assert.equal(reporters, 1);
 }
 
+/** Each agent has an artifact that it may deploy; the others' are not its own. */
+async function releases({ ok, fails }: Call, { client }: TestServer, agent: string): Promise<void> {
+  await client.declareArtifact(agent, { kind: "config", inFlight: "switch" });
+  for (const version of ["1", "2", "3"])
+    await client.publishRelease(agent, { version, content: version });
+  await client.deployRelease("production", agent, { version: "1" });
+  const { id } = await client.startRollout("production", agent, {
+    version: "2",
+    ramp: [50, 100],
+    holdMs: 3_600_000,
+  });
+  await until("the first step", async () => (await client.rollout(id)).phase === "canary");
+  const { rollouts } = (await ok("rollouts", { artifact: agent })) as {
+    rollouts: { id: string }[];
+  };
+  assert.deepEqual(
+    rollouts.map((each) => each.id),
+    [id],
+  );
+  const shown = await ok("rollout_show", { rollout: id });
+  assert.deepEqual([shown.candidate, shown.percent, shown.decidedBy], ["2", 50, null]);
+
+  const why = { rollout: id, because: "it answers nonsense" };
+  assert.equal((await fails("rollout_freeze", why)).code, "forbidden");
+  await client.freezeRollout(id, { because: "let me look" });
+  const held = await fails("rollout_back", why);
+  assert.equal(held.code, "frozen");
+  assert.match(held.text, /token:admin froze it: let me look.*lastgood rollout back ro_/);
+  assert.equal(
+    (await fails("rollback", { artifact: agent, epoch: await epochOf(), because: "x" })).code,
+    "frozen",
+  );
+  await client.resumeRollout(id, { because: "all is well" });
+  await ok("rollout_back", { ...why, now: true });
+  await until("the way back", async () => (await client.rollout(id)).phase === "rolled-back");
+
+  await client.deployRelease("production", agent, { version: "3" });
+  const stale = { artifact: agent, epoch: 1, because: "it is worse" };
+  assert.equal((await fails("rollback", stale)).code, "version_conflict");
+  const unchecked = await fails("rollback", { ...stale, unchecked: true });
+  assert.equal(unchecked.code, "bad_input", "looking away is no tool's");
+  const back = await ok("rollback", { ...stale, epoch: await epochOf() });
+  assert.deepEqual([back.shares, back.by], [[{ version: "1", share: 100 }], agent]);
+  const others = await fails("rollback", { ...stale, artifact: "shared", epoch: 1 });
+  assert.equal(others.code, "not_yours");
+
+  async function epochOf(): Promise<number> {
+    const { pins } = (await ok("pins")) as { pins: { artifact: string; epoch: number }[] };
+    return pins.find(({ artifact }) => artifact === agent)?.epoch ?? assert.fail();
+  }
+}
+
 const agents = generations.flatMap((generation) =>
   transports.map((transport) => ({
     generation,
@@ -227,6 +279,7 @@ async function life(server: TestServer, mcpUrl: string, each: (typeof agents)[nu
   await task(call, agent);
   await effects(call);
   await documents(call, server, agent);
+  await releases(call, server, agent);
   const { markdown } = await call.ok("brief", { max_tokens: 2_000 });
   assert.match(String(markdown), new RegExp(`task-${agent}-b`));
   await promptAndResource(host, agent, transport);
@@ -258,11 +311,16 @@ async function promptAndResource(host: Host, agent: string, transport: Transport
 test("an agent lives a whole life over MCP: every tool, both transports, both generations of clients", async (t) => {
   const authority = { layers: ["state"], mode: "auto" };
   await using server = await startServer({
-    agents: Object.fromEntries(agents.map(({ agent }) => [agent, { authority }])),
+    agents: Object.fromEntries(
+      agents.map(({ agent }) => [agent, { authority, deploys: [`production/${agent}`] }]),
+    ),
     // One for each: three reports of one service would open an incident.
     services: Object.fromEntries(agents.map(({ agent }) => [agent, {}])),
     caps: { recoveriesPerDay: 100 },
   });
+  await server.client.declareArtifact("shared", { kind: "config", inFlight: "switch" });
+  await server.client.publishRelease("shared", { version: "1", content: "1" });
+  await server.client.deployRelease("production", "shared", { version: "1" });
   const problems: unknown[] = [];
   const report = (error: unknown) => problems.push(error);
   const served = await serveOverHttp({

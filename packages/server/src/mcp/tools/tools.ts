@@ -3,6 +3,7 @@ import { checkpointTools } from "./checkpoint-tools.ts";
 import { effectTools } from "./effect-tools.ts";
 import { messageTools } from "./message-tools.ts";
 import { responderTools } from "./responder-tools.ts";
+import { rolloutTools } from "./rollout-tools.ts";
 import { sessionTools } from "./session-tools.ts";
 import { skillTools } from "./skill-tools.ts";
 import { stateTools } from "./state-tools.ts";
@@ -12,4 +13,5 @@ import { taskTools } from "./task-tools.ts";
 export const tools: readonly Tool[] = [
   ...[...sessionTools, ...messageTools, ...taskTools, ...checkpointTools],
   ...[...stateTools, ...effectTools, ...responderTools, ...skillTools],
+  ...rolloutTools,
 ];
