@@ -17,7 +17,7 @@ import { accessRoutes } from "./access-routes.ts";
 import { type Actor, mayCall, nameOf } from "./actor.ts";
 import type { App } from "./app.ts";
 import { createDenials } from "./audit.ts";
-import { requireShallow } from "./depth.ts";
+import { requireKeepable } from "./depth.ts";
 import { healthRoutes } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import { openapiOptions, requireDescribed } from "./openapi.ts";
@@ -88,7 +88,7 @@ export async function createApp(deps: ServerDeps): Promise<App> {
       throw error;
     }
   });
-  app.addHook("preValidation", async (request) => requireShallow(request.body));
+  app.addHook("preValidation", async (request) => requireKeepable(request.body));
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   app.addHook("onResponse", async (request, reply) => {
     const { statusCode, elapsedTime } = reply;

@@ -322,7 +322,13 @@ const samples: readonly Row[] = [
       raw: '{"samples":[{"service":"shop","signal":"ms","value":1e999}]}',
     },
     ...bad,
-    says: /body\/samples\/0\/value/,
+    says: /body\/samples\/0\/value is a number beyond 1\.8e308/,
+  },
+  {
+    name: "a number in a document that no program keeps",
+    call: { ask: "PUT /v1/documents/pages/front", raw: '{"body":{"limits":[1,1e400]}}' },
+    ...bad,
+    says: /body\/body\/limits\/1 is a number beyond 1\.8e308.*write a smaller one/,
   },
   {
     name: "a value out of range",
