@@ -81,8 +81,37 @@ export interface NewGateRun {
   readonly only?: readonly string[] | undefined;
 }
 
+/** What the bank said of a release that serves. */
+export interface LiveLook {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly version: string;
+  /** What a rollback would go to, where it was asked too. */
+  readonly prior: string | null;
+  readonly at: string;
+  readonly tookMs: number;
+  /** False: it fails what passed before, and what a rollback goes to passes. Null: it could not be told. */
+  readonly ok: boolean | null;
+  readonly passed: number;
+  readonly checks: number;
+  readonly says: string;
+  /** Whoever is to blame, each with why. */
+  readonly failing: readonly { readonly check: string; readonly why: string }[];
+}
+
+const lookMsMax = 600_000;
+
 export function gateApi(call: Call) {
   return {
+    /** What the bank said of the releases that serve; what fails comes first. */
+    liveLooks: () => call<{ readonly looks: readonly LiveLook[] }>("GET", "/v1/live-looks"),
+    /** Asks the bank's checks of the release that serves now. */
+    lookAtLive: (environment: string, artifact: string) =>
+      call<LiveLook>(
+        "POST",
+        `/v1/environments/${segment(environment)}/pins/${segment(artifact)}/look`,
+        { timeoutMs: lookMsMax },
+      ),
     /** Returns at once; the same while it runs already. Follow it with `gateRun`. */
     startGateRun: (artifact: string, version: string, wanted: NewGateRun = {}) =>
       call<GateRun>(

@@ -81,11 +81,30 @@ const learnSchema = z
   })
   .prefault({});
 
+const liveSchema = z
+  .strictObject({
+    every: z
+      .union([z.literal("never"), duration("1s", "7d")], {
+        error: "write a span of time from 1s to 7d, or never",
+      })
+      .prefault("1h")
+      .describe("How often the bank is asked of the release that serves; never: not at all."),
+    cases: z
+      .number()
+      .int()
+      .min(1)
+      .max(2_000)
+      .default(200)
+      .describe("Checks are left out whose cases would make it more than so many."),
+  })
+  .prefault({});
+
 export const gateSchema = z.record(
   artifactName,
   z.strictObject({
     run: runSchema.describe("How a release of it is asked: one of command, http and model."),
     shadow: shadowSchema,
+    live: liveSchema.describe("How what serves is held to the bank."),
     learn: learnSchema.describe("How checks are made of what failed."),
     emptyBank: z
       .enum(["refuse", "allow"])

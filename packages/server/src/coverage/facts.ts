@@ -23,6 +23,8 @@ export interface Facts {
   readonly pages: Seen<PagesFact>;
   readonly recoveries: Seen<readonly RecoveryFact[]>;
   readonly priors: Seen<readonly PriorFact[]>;
+  /** What the bank said of releases that serve. */
+  readonly looks: Seen<readonly LookFact[]>;
   readonly freeze: Seen<{ readonly by: string; readonly reason: string; readonly at: Date } | null>;
   readonly store: Seen<StoreFact>;
   readonly disk: Seen<DiskFact>;
@@ -125,6 +127,16 @@ export interface PriorFact {
   readonly starts: boolean;
   /** The last drill of going there on the live fleet; null: there was none. */
   readonly drill: { readonly at: Date; readonly ok: boolean } | null;
+}
+
+export interface LookFact {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly version: string;
+  readonly at: Date;
+  /** False: it fails what passed before, and what a rollback goes to passes. Null: it could not be told. */
+  readonly ok: boolean | null;
+  readonly says: string;
 }
 
 export interface StoreFact {

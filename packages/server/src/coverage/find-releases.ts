@@ -6,7 +6,7 @@ const drillMsMax = 90 * dayMs;
 /** A try that is older than this many of its own intervals did not happen when it should have. */
 const missedMax = 3;
 
-export const releaseChecks: readonly CoverageCheck[] = [priors, watched];
+export const releaseChecks: readonly CoverageCheck[] = [priors, watched, live];
 
 /** What a rollback would go to: whether it is known to start, and whether going there was rehearsed. */
 function priors({ priors: seen, at, config }: Facts): readonly Finding[] {
@@ -63,6 +63,20 @@ function rehearsed({ environment, artifact, drill }: PriorFact, at: Date): reado
   if (at.getTime() - drill.at.getTime() <= drillMsMax) return [];
   const says = `its way back was last drilled at ${drill.at.toISOString()}`;
   return [{ ...common, kind: "stale", code: "reverse-drill-old", says }];
+}
+
+/** What serves fails a check that was green before: nothing moves by that alone, so somebody must hear of it. */
+function live({ looks }: Facts): readonly Finding[] {
+  if (!looks.seen) return [];
+  return looks.value
+    .filter(({ ok }) => ok !== true)
+    .map(({ environment, artifact, version, ok, says, at }) => ({
+      kind: ok === false ? "broken" : "noted",
+      code: ok === false ? "live-fails-check" : "live-not-told",
+      about: `${environment}/${artifact}`,
+      says: `${version} serves, and of the bank ${says}, as seen at ${at.toISOString()}`,
+      mend: `lastgood gate live ${artifact} --environment ${environment}`,
+    }));
 }
 
 /** A ramp that nothing is held to goes up by the clock alone. */

@@ -42,6 +42,7 @@ const sources = [
   "pages",
   "recoveries",
   "priors",
+  "looks",
   "freeze",
   "store",
   "disk",

@@ -6,6 +6,7 @@ import { statfs } from "node:fs/promises";
 import type { Config, Configuration } from "../config/config.ts";
 import { containmentsInForce } from "../fleet/fleet-store.ts";
 import { findAgents } from "../fleet/session-store.ts";
+import { listLooks } from "../gate/live-store.ts";
 import { readFreeze } from "../incidents/freeze.ts";
 import type { Code } from "../layers/code/code.ts";
 import { findEffects } from "../layers/effects/effect-store.ts";
@@ -66,8 +67,9 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     look(() => lookAtPages(db)),
     look(() => stuckRecoveries(db)),
   ]);
-  const [priors, freeze, store, disk, backup, drill, servers] = await Promise.all([
+  const [priors, looks, freeze, store, disk, backup, drill, servers] = await Promise.all([
     look(() => lookAtPriors(db)),
+    look(() => listLooks(db)),
     look(() => readFreeze(db)),
     look(async () => ({ ...(await readStore(db, world)), embedded: deps.embedded })),
     look(() => lookAtDisk(home)),
@@ -80,7 +82,7 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     config,
     file: configuration.file?.status() ?? null,
     ...{ repositories, services, rules, messages, agents, pages, recoveries },
-    ...{ priors, freeze, store, disk, backup, drill, servers },
+    ...{ priors, looks, freeze, store, disk, backup, drill, servers },
     variables: variablesSet(config, environment),
   };
 }

@@ -1,14 +1,20 @@
 /** The gate: what a candidate must pass before it serves anybody. */
+import { hostname } from "node:os";
 import type { CheckResult, Evaluator } from "@lastgood/sdk";
 import type { BankCheck } from "../checks/check.ts";
 import type { App } from "../http/app.ts";
 import { createGateDesk, type GateDesk } from "./gate-desk.ts";
 import { gateRoutes } from "./gate-routes.ts";
 import { type ExamineDeps, settingsFor, tryChecks } from "./judge.ts";
-import type { CallPerson } from "./neighbours.ts";
+import { startLiveLooks } from "./live-looks.ts";
+import { liveRoutes } from "./live-routes.ts";
+import type { CallPerson, ObserveLive } from "./neighbours.ts";
 import { createRunKeeper, type RunKeeperDeps } from "./run-keeper.ts";
 
-export interface GateDeps extends ExamineDeps, RunKeeperDeps {}
+export interface GateDeps extends ExamineDeps, RunKeeperDeps {
+  /** Told of what the bank says of what serves. */
+  readonly observeLive: ObserveLive;
+}
 
 export interface Gate extends GateDesk {
   /** What judges its answers by what is right; null where nobody says how a release of it is asked. */
@@ -32,6 +38,7 @@ export function createGate(deps: GateDeps): Gate {
   let call: CallPerson | null = null;
   const runs = createRunKeeper(deps);
   const desk = createGateDesk({ ...deps, runs, callPerson: () => call });
+  const looks = startLiveLooks({ ...deps, holder: `${hostname()}:${process.pid}` });
   return {
     ...desk,
     async comparedBy(artifact) {
@@ -48,7 +55,13 @@ export function createGate(deps: GateDeps): Gate {
     callThrough(callPerson) {
       call = callPerson;
     },
-    routes: (app) => gateRoutes(app, { db, world, configuration, desk }),
-    stop: () => runs.stop(),
+    routes(app) {
+      gateRoutes(app, { db, world, configuration, desk });
+      liveRoutes(app, { db, looks });
+    },
+    async stop() {
+      await looks.stop();
+      await runs.stop();
+    },
   };
 }

@@ -110,6 +110,35 @@ export async function listRuns(
   );
 }
 
+/** What came of the runs that were begun since then. */
+export async function outcomesSince(
+  db: Query,
+  since: Date,
+): Promise<readonly { readonly outcome: string; readonly runs: number }[]> {
+  return await db<{ outcome: string; runs: number }[]>`
+    select case when state <> 'ended' then state
+                when only_checks is not null then 'checks-only'
+                else verdict ->> 'kind' end as outcome, count(*) as runs
+    from gate_runs where started_at >= ${since} group by 1`;
+}
+
+const lookedAtMax = 1_000;
+
+/** The last verdict on each artifact, of the newest thousand runs; those judged last first. */
+export async function lastVerdicts(
+  db: Query,
+  limit: number,
+): Promise<readonly { readonly artifact: string; readonly verdict: string }[]> {
+  return await db<{ artifact: string; verdict: string }[]>`
+    select artifact, verdict from (
+      select distinct on (artifact) artifact, verdict ->> 'kind' as verdict, started_at
+      from (select artifact, verdict, state, started_at from gate_runs
+            order by started_at desc limit ${lookedAtMax}) as newest
+      where state = 'ended' and verdict is not null
+      order by artifact, started_at desc) as last
+    order by started_at desc limit ${limit}`;
+}
+
 type Fragment = ReturnType<Query>;
 type Row = Omit<GateRun, "startedAt" | "endedAt" | "progress"> &
   GateProgress & { readonly startedAt: Date; readonly endedAt: Date | null };

@@ -19,6 +19,16 @@ export interface Traffic {
   recentInputs(artifact: string, limit: number): Promise<readonly SeenInput[]>;
 }
 
+/** Takes what the bank says of a release that serves, as a sample of it. `value`: the part of the checks that passed. */
+export type ObserveLive = (seen: {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly version: string;
+  readonly at: Date;
+  readonly ok: boolean;
+  readonly value: number;
+}) => void;
+
 /** Calls a person about a candidate that nothing must be done with by itself. Returns the incident. */
 export type CallPerson = (about: {
   readonly run: string;

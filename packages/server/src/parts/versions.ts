@@ -2,10 +2,14 @@
 import { type Checks, createChecks } from "../checks/checks.ts";
 import type { Closing } from "../closing.ts";
 import { createExecutions, type Executions } from "../executions/executions.ts";
-import type { ReleaseSample } from "../executions/release-sample.ts";
+import { type ReleaseSample, releaseSample } from "../executions/release-sample.ts";
 import { createGate, type Gate as OwnGate } from "../gate/create-gate.ts";
+import { measureGate } from "../gate/gate-metrics.ts";
+import { liveSignal } from "../gate/live.ts";
 import { createOwnGateway, type OwnGateway } from "../gateway/own-gateway.ts";
+import { measurePins } from "../releases/pin-metrics.ts";
 import { createReleases, type Releases } from "../releases/releases.ts";
+import { measureRollouts } from "../rollouts/rollout-metrics.ts";
 import { createRollouts, type Rollouts } from "../rollouts/rollouts.ts";
 import type { Signals } from "../signals/signals.ts";
 
@@ -27,18 +31,28 @@ export async function openVersions(
   seams: Seams,
   closing: Closing,
 ): Promise<Versions> {
+  const { registry } = ground.metrics;
   const releases = await createReleases(ground);
+  measurePins(registry, ground);
   closing.add(() => releases.stop());
   const checks = createChecks({ ...ground, environment: process.env });
   closing.add(() => checks.stop());
   const gate = createGate({
     ...{ ...ground, checks, environment: process.env },
     traffic: { recentInputs: (artifact, limit) => executions.recentInputs(artifact, limit) },
+    observeLive({ at, ok, value, ...release }) {
+      const each = { ...release, key: `bank at ${at.toISOString()}`, dimensions: null };
+      const sample = releaseSample(each, liveSignal, at, { ok, value });
+      signals.ingest([{ ...sample, hard: null }]);
+    },
   });
   closing.add(() => gate.stop());
+  measureGate(registry, ground);
+  const judge = seams.judge ?? signals.releases;
+  measureRollouts(registry, { ...ground, judge });
   const rollouts = createRollouts({
     ...{ ...ground, ...releases, environment: process.env },
-    judge: seams.judge ?? signals.releases,
+    judge,
     isJudging: signals.isJudging,
     gate: seams.gate ?? gate,
   });

@@ -156,6 +156,16 @@ export async function openRollouts(db: Query): Promise<readonly Stored[]> {
   return rows.map(toStored);
 }
 
+/** How many are in each phase: all that can still change, and what ended since then. */
+export async function phasesSince(
+  db: Query,
+  since: Date,
+): Promise<readonly { readonly phase: Rollout["phase"]; readonly rollouts: number }[]> {
+  return await db<{ phase: Rollout["phase"]; rollouts: number }[]>`
+    select phase, count(*) as rollouts from rollouts
+    where phase = any(${[...openPhases]}) or ended_at >= ${since} group by phase`;
+}
+
 export interface Listed {
   readonly state: "open" | "ended" | "all";
   readonly artifact?: string | undefined;

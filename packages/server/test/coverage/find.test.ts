@@ -74,6 +74,7 @@ const well: Facts = {
   pages: seen({ nobodyToCall: [], undeliverable: [] }),
   recoveries: seen([]),
   priors: seen([]),
+  looks: seen([]),
   freeze: seen(null),
   store: seen({
     ...{ embedded: true, version: "18.4", clockAheadMs: 3 },
@@ -132,6 +133,12 @@ const prior = (change: object): Facts => ({
     },
   ]),
 });
+const live = (ok: boolean | null): Facts => ({
+  ...well,
+  looks: seen([
+    { environment: "production", artifact: "router", version: "v14", at, ok, says: "0 of 1" },
+  ]),
+});
 const file = (change: object): Facts => ({
   ...well,
   file: well.file === null ? null : { ...well.file, ...change },
@@ -181,6 +188,8 @@ const table: readonly [string, Facts, string, RegExp][] = [
     { ...well, recoveries: seen([{ id: "rec_1", state: "awaiting-approval", because: "" }]) },
     ...(["recovery-awaiting-approval", /approve rec_1/] as const),
   ],
+  ["a release that serves and fails", live(false), "live-fails-check", /gate live router/],
+  ["a release that nobody can ask", live(null), "live-not-told", /gate live router/],
   ["a way back that leads nowhere", prior({ ok: false }), "prior-not-passable", /rollout prior/],
   ["a way back not tried", prior({ at: ago(1) }), "prior-not-tried", /rollout prior router/],
   ["a way back not started", prior({ starts: false }), "prior-not-started", /router\.probe\.start/],

@@ -20,6 +20,7 @@ test("what docs/gate.md says can be pasted, line by line", async () => {
     /check\.ticket-router\.capitals +0\.5|check\.ticket-router\.capitals0\.5/,
     /Make a check of what failed under it: lastgood checks learn ticket-router\n/,
     /Nothing was added from ticket-router:14 against ticket-router:13: nothing that failed under ticket-router:14 is recorded with its input.*\nexit 5/,
+    /production +ticket-router:13 +yes +2 of 2/,
     /"state":"ended".*"kind":"promote"/,
   ];
   for (const each of expected) assert.match(said, each);

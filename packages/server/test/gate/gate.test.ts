@@ -43,6 +43,15 @@ test("a candidate is held to the bank, and what it scored and failed is on the r
   );
   await world.put("other/broken.yaml", "artifact: somebody-else\ncases: 3\n");
   assert.equal((await world.judge("16")).verdict?.kind, "promote");
+  const headers = { authorization: `Bearer ${await world.server.tokenAs("viewer")}` };
+  const metrics = await (await fetch(`${world.server.lastgood.url}/metrics`, { headers })).text();
+  for (const line of [
+    'lastgood_gate_runs{outcome="refuse"} 3',
+    'lastgood_gate_runs{outcome="promote"} 2',
+    'lastgood_gate_last_verdict{artifact="support-router",verdict="promote"} 1',
+  ]) {
+    assert.ok(metrics.includes(`${line}\n`), line);
+  }
   const { runs } = await client.gateRuns({ artifact: router, version: "16" });
   assert.deepEqual(
     runs.map(({ verdict }) => verdict?.kind),

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { Fault, faults } from "../../fault.ts";
 import { withServer } from "../command.ts";
 import { count } from "../count.ts";
+import { inEnvironment, type Where } from "../environment-option.ts";
 import { followRun, showChecks } from "../gate-following.ts";
 import { namedRelease } from "../release-words.ts";
 import type { Terminal } from "../terminal.ts";
@@ -50,6 +51,7 @@ export function gateCommands(program: Command): void {
         showRun(terminal, await client.gateRun(id));
       }),
     );
+  liveCommand(gate);
   gate
     .command("list")
     .argument("[artifact]")
@@ -77,6 +79,45 @@ export function gateCommands(program: Command): void {
         },
       ),
     );
+}
+
+function liveCommand(gate: Command): void {
+  inEnvironment(
+    gate
+      .command("live")
+      .argument("[artifact]", "look now; without one, how it went last everywhere")
+      .summary("what the bank says of the releases that serve")
+      .description(
+        "The bank is asked of what serves each hour (gate.<artifact>.live). What passed before and fails now, while " +
+          "what a rollback goes to passes it, is told as a sample of the release; nothing moves. Exits 1 then.",
+      ),
+  ).action(
+    withServer<Where, [string | undefined]>(
+      async ({ client, terminal }, { environment }, artifact) => {
+        const looks =
+          artifact === undefined
+            ? (await client.liveLooks()).looks
+            : [await client.lookAtLive(environment, artifact)];
+        terminal.result(artifact === undefined ? { looks } : looks[0]);
+        terminal.table(
+          ["WHERE", "RELEASE", "WELL", "PASSED", "AT", "WHAT"],
+          looks.map((each) => [
+            each.environment,
+            `${each.artifact}:${each.version}`,
+            each.ok === null ? "not known" : each.ok ? "yes" : "NO",
+            `${each.passed} of ${each.checks}`,
+            each.at,
+            each.says.slice(0, 100),
+          ]),
+        );
+        for (const { check, why } of looks.flatMap(({ failing }) => failing)) {
+          terminal.line(`${check}: ${why}`);
+        }
+        if (looks.length === 0) terminal.line("Nothing that serves was asked yet.");
+        if (artifact !== undefined && looks[0]?.ok === false) process.exitCode = 1;
+      },
+    ),
+  );
 }
 
 function exitOf({ state, verdict, fault, id }: GateRun): number {
