@@ -44,6 +44,8 @@ export interface Executions {
     of: { readonly environment: string; readonly artifact: string; readonly version: string },
     limit: number,
   ): Promise<readonly SeenInput[]>;
+  /** Copies of these live requests have just come into the books. */
+  judgeCopies(live: readonly string[]): Promise<void>;
   /** What the session had under way waits to be done again, in the very transaction that ends it. */
   sessionEnded(tx: Tx, session: { readonly id: string }): Promise<void>;
   stop(): Promise<void>;
@@ -88,6 +90,7 @@ export function createExecutions(deps: ExecutionsDeps): Executions {
       accountOf(db, await moveOf(environment, artifact, epoch)),
     recentInputs: (artifact, limit) => recentInputs(db, artifact, limit),
     failingInputs: (of, limit) => failingInputs(db, of, limit),
+    judgeCopies: (live) => outcomes.judgeCopies(live),
     sessionEnded: (tx, { id }) => cancelAllOf(tx, id, world.now()),
     async stop() {
       await Promise.all(loops.map((loop) => loop.stop()));

@@ -19,8 +19,10 @@ import {
   insertOutcomes,
   lastOfChains,
   lastOutcomes,
-  lockWithCopies,
+  lockCopies,
+  lockExecutions,
   type NewOutcome,
+  rightAnswers,
 } from "./outcome-store.ts";
 import { type ReleaseSample, releaseSample, releaseSignals } from "./release-sample.ts";
 
@@ -37,6 +39,8 @@ export type Came =
 export interface OutcomeDesk {
   /** Answers in the order of what is told. */
   tell(actor: Actor, told: readonly ToldOf[]): Promise<readonly Came[]>;
+  /** Copies of these requests have just come into the books: what was told before them judges them now. */
+  judgeCopies(live: readonly string[]): Promise<void>;
 }
 
 const triesMax = 5;
@@ -50,19 +54,26 @@ export function createOutcomeDesk({
   readonly world: World;
   observe(samples: readonly ReleaseSample[]): void;
 }): OutcomeDesk {
-  return {
-    async tell(actor, told) {
-      for (let tries = 1; ; tries++) {
-        try {
-          const { came, samples } = await db.begin((tx) => tellIn(tx, world, actor, told));
-          observe(samples);
-          return came;
-        } catch (error) {
-          if (tries === triesMax || !isDeadlock(error)) throw error;
-        }
+  async function within<T>(act: (tx: Tx) => Promise<Written<T>>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const { came, samples } = await db.begin(act);
+        observe(samples);
+        return came;
+      } catch (error) {
+        if (tries === triesMax || !isDeadlock(error)) throw error;
       }
-    },
+    }
+  }
+  return {
+    tell: (actor, told) => within((tx) => tellIn(tx, world, actor, told)),
+    judgeCopies: (live) => within((tx) => judgeCopiesIn(tx, world, live)),
   };
+}
+
+interface Written<T> {
+  readonly came: T;
+  readonly samples: readonly ReleaseSample[];
 }
 
 /** Gateways lock executions in an order of their own: of two that wait for each other PostgreSQL ends one. */
@@ -75,24 +86,26 @@ async function tellIn(
   world: World,
   actor: Actor,
   told: readonly ToldOf[],
-): Promise<{ readonly came: readonly Came[]; readonly samples: readonly ReleaseSample[] }> {
+): Promise<Written<readonly Came[]>> {
   const { last, executions } = await lockJudged(tx, [
     ...new Set(told.map((each) => each.execution)),
   ]);
   const byId = new Map(executions.map((each) => [each.id, each]));
-  const copies = Map.groupBy(
-    executions.filter(({ outputDigest }) => outputDigest !== null),
-    ({ mirrorOf }) => mirrorOf,
-  );
-  const book = createBook(await lastOutcomes(tx, [...byId.keys()]), nameOf(actor), world.now());
+  const copies = await lockCopies(tx, [...byId.keys()]);
+  const ids = [...executions, ...copies].map(({ id }) => id);
+  const book = createBook(await lastOutcomes(tx, ids), world.now());
+  const by = nameOf(actor);
+  const copiesOf = Map.groupBy(copies, ({ mirrorOf }) => mirrorOf);
   const came = told.map(({ execution: id, ...what }): Came => {
     const execution = byId.get(last.get(id) ?? "");
     if (execution === undefined) return { kind: "refused", fault: missingExecution(id) };
     try {
-      const kind = book.write(execution, what);
+      const kind = book.write(execution, { ...what, by });
       // O2.
-      const judgedToo = what.expected === undefined ? [] : (copies.get(execution.id) ?? []);
-      for (const copy of judgedToo) book.write(copy, { ...what, score: null });
+      const judgedToo = what.expected === undefined ? [] : (copiesOf.get(execution.id) ?? []);
+      for (const copy of judgedToo) {
+        book.write(copy, { ...what, score: null, by }, execution.key);
+      }
       return { kind, execution: { ...execution, score: book.scoreOf(execution) } };
     } catch (fault) {
       if (fault instanceof Fault) return { kind: "refused", fault };
@@ -101,6 +114,30 @@ async function tellIn(
   });
   await insertOutcomes(tx, book.outcomes);
   return { came, samples: book.samples };
+}
+
+/** O2. Copies that were judged by what was told since they came are judged already. */
+async function judgeCopiesIn(
+  tx: Tx,
+  world: World,
+  live: readonly string[],
+): Promise<Written<void>> {
+  const keys = new Map((await lockExecutions(tx, live)).map(({ id, key }) => [id, key]));
+  const copies = await lockCopies(tx, live);
+  const judged = await lastOutcomes(
+    tx,
+    copies.map(({ id }) => id),
+  );
+  const answers = await rightAnswers(tx, live);
+  const book = createBook(judged, world.now());
+  for (const copy of copies) {
+    const { mirrorOf } = copy;
+    const answer = mirrorOf === null ? undefined : answers.get(mirrorOf);
+    if (mirrorOf === null || answer === undefined || judged.has(copy.id)) continue;
+    book.write(copy, { ...answer, score: null }, keys.get(mirrorOf));
+  }
+  await insertOutcomes(tx, book.outcomes);
+  return { came: undefined, samples: book.samples };
 }
 
 /** O3. What goes on while its lock is waited for is looked up once more. */
@@ -114,7 +151,7 @@ async function lockJudged(
 }> {
   for (let tries = 1; ; tries++) {
     const last = await lastOfChains(tx, ids);
-    const executions = await lockWithCopies(tx, [...new Set(last.values())]);
+    const executions = await lockExecutions(tx, [...new Set(last.values())]);
     const hasMoved = executions.some(({ state, next }) => state === "switched" && next !== null);
     if (!hasMoved || tries === triesMax) return { last, executions };
   }
@@ -124,18 +161,23 @@ async function lockJudged(
 interface Book {
   readonly outcomes: readonly NewOutcome[];
   readonly samples: readonly ReleaseSample[];
-  write(execution: Execution, told: Told): Telling["kind"];
+  /** `key`: of the work, where it is another execution's. */
+  write(execution: Execution, told: Told & By, key?: string): Telling["kind"];
   scoreOf(execution: Execution): number | null;
 }
 
-function createBook(before: ReadonlyMap<string, Turned>, by: string, at: Date): Book {
+interface By {
+  readonly by: string;
+}
+
+function createBook(before: ReadonlyMap<string, Turned>, at: Date): Book {
   const last = new Map(before);
   const outcomes: NewOutcome[] = [];
   const samples: ReleaseSample[] = [];
   return {
     ...{ outcomes, samples },
     scoreOf: ({ id, score }) => last.get(id)?.score ?? score,
-    write(execution, told) {
+    write(execution, { by, ...told }, key = execution.mirrorOf ?? execution.key) {
       const telling = tellingOf(execution, told, last.get(execution.id) ?? null);
       if (telling.kind === "known") return "known";
       const { turned } = telling;
@@ -143,7 +185,8 @@ function createBook(before: ReadonlyMap<string, Turned>, by: string, at: Date): 
       last.set(execution.id, turned);
       // O1.
       if (telling.kind === "taken") {
-        samples.push(releaseSample(execution, releaseSignals.quality, at, { value: turned.score }));
+        const { quality } = releaseSignals;
+        samples.push(releaseSample({ ...execution, key }, quality, at, { value: turned.score }));
       }
       return telling.kind;
     },

@@ -34,15 +34,32 @@ export async function lastOfChains(
   return new Map(rows.map(({ first, id }) => [first, id]));
 }
 
-/** With the copies of them, in the order of their ids. */
-export async function lockWithCopies(
+/** In the order of their ids. */
+export async function lockExecutions(
   tx: Tx,
   ids: readonly string[],
 ): Promise<readonly Execution[]> {
   return await tx<Execution[]>`
+    select ${columns(tx)} from executions where id = any(${[...ids]}) order by id for update`;
+}
+
+/** Of live requests: the copies that answered. Lock the requests first: a copy that comes meanwhile waits for them. */
+export async function lockCopies(tx: Tx, live: readonly string[]): Promise<readonly Execution[]> {
+  return await tx<Execution[]>`
     select ${columns(tx)} from executions
-    where id = any(${[...ids]}) or mirror_of = any(${[...ids]})
-    order by id for update`;
+    where mirror_of = any(${[...live]}) and output_digest is not null order by id for update`;
+}
+
+/** The right answers that were told last of them. */
+export async function rightAnswers(
+  tx: Tx,
+  executions: readonly string[],
+): Promise<ReadonlyMap<string, Pick<Outcome, "by" | "expected" | "note">>> {
+  const rows = await tx<(Pick<Outcome, "by" | "expected" | "note"> & { execution: string })[]>`
+    select distinct on (execution) execution, by, expected, note from execution_outcomes
+    where execution = any(${[...executions]}) and expected is not null
+    order by execution, id desc`;
+  return new Map(rows.map(({ execution, ...answer }) => [execution, answer]));
 }
 
 export async function lastOutcomes(

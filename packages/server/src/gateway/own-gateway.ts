@@ -31,6 +31,8 @@ export interface OwnGatewayDeps {
   readonly desk: ExecutionDesk;
   readonly environment: Readonly<Record<string, string | undefined>>;
   observe(samples: readonly ReleaseSample[]): void;
+  /** What turned out of these requests judges the copies of them that have just come. */
+  judgeCopies(live: readonly string[]): Promise<void>;
 }
 
 export interface OwnGateway {
@@ -51,6 +53,8 @@ export function createOwnGateway(deps: OwnGatewayDeps): OwnGateway {
     const unknown = await saveReported(db, environment, report.executions);
     if (unknown > 0)
       log.warn({ unknown }, "executions of releases that nobody knows were left out");
+    const copied = report.executions.flatMap(({ mirrorOf }) => mirrorOf ?? []);
+    if (copied.length > 0) await deps.judgeCopies(copied);
     deps.observe(report.samples.map((sample) => observed(environment, sample)));
   };
   const mirrors = createMirrorDesk({

@@ -66,6 +66,7 @@ export async function openVersions(
   closing.add(() => executions.stop());
   const gateway = createOwnGateway({
     ...{ ...ground, ...observing, desk: executions.desk, environment: process.env },
+    judgeCopies: executions.judgeCopies,
   });
   closing.add(() => gateway.stop());
   return { releases, rollouts, executions, gateway, checks, gate };

@@ -97,7 +97,7 @@ test("the first of each is a sample of its release, and of its copies', told alo
   const alone = seen();
   assert.deepEqual(alone, [
     [`${artifact}:1`, "quality", 1, "ticket-0"],
-    [`${artifact}:2`, "quality", 1, "ticket-2"],
+    [`${artifact}:2`, "quality", 1, "ticket-0"],
   ]);
   await desk.tell(actor, [
     { execution: a, ...told, expected: "sales" },
@@ -107,13 +107,35 @@ test("the first of each is a sample of its release, and of its copies', told alo
   ]);
   assert.deepEqual(seen(), [
     [`${artifact}:1`, "quality", 1, "ticket-1"],
-    [`${artifact}:2`, "quality", 1, "ticket-3"],
+    [`${artifact}:2`, "quality", 1, "ticket-1"],
   ]);
   assert.deepEqual(
     await Promise.all(ids.map(async (id) => (await client.execution(id)).score)),
     [0, 0, 0, 0],
     "what was told last is the record's, of copies too",
   );
+});
+
+test("copies that come after what turned out are judged by it, each once, and as of their request's work", async () => {
+  const { artifact, ids } = await answered(3);
+  const [a = "", b = "", c = ""] = ids;
+  await client.tellOutcomes([
+    { execution: a, expected: "sales" },
+    { execution: a, score: 0.5, note: "looked at again" },
+    { execution: b, score: 1 },
+  ]);
+  await db`update executions set mirror_of = ${a}, version = '2' where id = ${c}`;
+  const samples: ReleaseSample[] = [];
+  const desk = createOutcomeDesk({
+    ...{ db, world: realWorld, observe: (told) => void samples.push(...told) },
+  });
+  await Promise.all([desk.judgeCopies([a, b, none]), desk.judgeCopies([a])]);
+  assert.deepEqual(
+    samples.map(({ release, value, key }) => [release, value, key]),
+    [[`${artifact}:2`, 0, "ticket-0"]],
+  );
+  const { score, outcomes } = await client.execution(c);
+  assert.deepEqual([score, outcomes.map(({ expected }) => expected)], [0, ["sales"]]);
 });
 
 test("the same once more is known, something else corrects the record, also within one batch", async () => {
