@@ -54,14 +54,15 @@ function measured(
 }
 
 export function sampleOf(
-  { asked, release: { artifact, version }, id }: Passing,
+  { asked, release: { artifact, version }, id, mirrorOf }: Passing,
   at: Date,
   signal: string,
   observed: { readonly ok: boolean } | { readonly value: number },
 ): ReportedSample {
   return {
     ...{ release: `${artifact}:${version}`, service: serviceOf(artifact), signal, ...observed },
-    ...{ at: at.toISOString(), key: (asked.key ?? id).slice(0, 200) },
+    // A copy is of the same work as its live request: by that the two are compared.
+    ...{ at: at.toISOString(), key: (asked.key ?? mirrorOf ?? id).slice(0, 200) },
     ...(Object.keys(asked.dimensions).length === 0 ? {} : { dimensions: asked.dimensions }),
   };
 }

@@ -39,8 +39,8 @@ function putPartInto({ documents }: State): PutPart {
   };
 }
 
-/** How the judge of releases has requests copied that it has no control for. */
-const copying = { percent: 50, forMs: 600_000, by: "signals" } as const;
+/** How the judge of releases has requests copied that it has no control for: all, as far as the gateway can. */
+const copying = { percent: 100, forMs: 600_000, by: "signals" } as const;
 
 /** What is watched, and what can be put back. */
 export async function openWorld(ground: Ground, seams: Seams, closing: Closing): Promise<Reached> {

@@ -63,6 +63,8 @@ export interface DetectorSettings {
   readonly fractions?: readonly number[];
   /** An alarm stays until the evidence is started anew: what it says of does not change (D4). */
   readonly lasts?: boolean;
+  /** Most observations say nothing: damage that lasts may take a wider window to be seen all over it. */
+  readonly widens?: boolean;
 }
 
 export interface Observation {
@@ -208,7 +210,7 @@ function isConfirmed(
   if (!reaches(bets, logThresholdOf(state, settings, sharers))) return false;
   const onset = onsetOf(state.lateOnset);
   if (onset === null || failingSince(state.keys, onset) < failingKeysMin) return false;
-  return sustained(state.sustain, m, settings.sustainMs) === "below";
+  return sustained(state.sustain, m, settings.sustainMs, settings.widens) === "below";
 }
 
 /** D4. */

@@ -166,7 +166,13 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
         ? goOnAlone(before.trial, watched, floorFor, now())
         : newTrial(watched, prior, floorFor, now());
     entries.set(key, newEntry(trial, fingerprint));
+    if (before !== undefined) endAsking(before.trial);
     index();
+  }
+
+  /** In vain, the copies end by themselves when their time is over. */
+  function endAsking({ watched: { environment, artifact }, askedAt }: Trial): void {
+    if (askedAt !== null) void controls?.end(environment, artifact).catch(() => {});
   }
 
   function take(sample: Sample): Took {
@@ -240,8 +246,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       entries.delete(key);
       index();
       news.ended({ environment, artifact });
-      // In vain, the copies end by themselves when their time is over.
-      if (entry.trial.askedAt !== null) void controls?.end(environment, artifact).catch(() => {});
+      endAsking(entry.trial);
     },
     verdictOf(environment, artifact) {
       const entry = entries.get(keyOf({ environment, artifact }));
@@ -344,5 +349,5 @@ function fingerprintOf({ environment, artifact, candidate, control, guardrails }
       ...[sustainMs, minSamples, dimensions],
     ],
   );
-  return JSON.stringify([1, environment, artifact, candidate, control, held]);
+  return JSON.stringify([2, environment, artifact, candidate, control, held]);
 }

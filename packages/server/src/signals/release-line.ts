@@ -22,10 +22,12 @@ import {
   observe,
 } from "./detector.ts";
 import { floorMax, reaches } from "./floor.ts";
+import { type Compared, letGo, type Matching, match, newMatching } from "./matched.ts";
 import {
   type Arm,
   addToPair,
   newPairing,
+  type Pair,
   type Pairing,
   pairFloor,
   pairFractions,
@@ -43,6 +45,7 @@ export interface LineState {
   readonly candidate: Tally;
   readonly control: Tally;
   readonly pairing: Pairing;
+  readonly matching: Matching;
   pair: DetectorState;
   own: DetectorState;
   other: DetectorState;
@@ -59,6 +62,7 @@ const usual = { alpha: 0.05, fixWithinMs: 0, falseAlarmDays: 90 } as const;
 export function newLine(floor: ReleaseFloor | null): LineState {
   return {
     ...{ candidate: { n: 0, sum: 0 }, control: { n: 0, sum: 0 }, pairing: newPairing() },
+    matching: newMatching(),
     ...{ pair: newDetector(), own: newDetector(), other: newDetector(), floor },
     convictedAt: null,
   };
@@ -67,35 +71,52 @@ export function newLine(floor: ReleaseFloor | null): LineState {
 /** What was compared so far does not count any more. */
 export function forgetControl(line: LineState): void {
   Object.assign(line.pairing, newPairing());
+  Object.assign(line.matching, newMatching());
   Object.assign(line.control, { n: 0, sum: 0 });
   line.pair = newDetector();
   line.other = newDetector();
   line.convictedAt = null;
 }
 
-export interface LineObservation {
-  readonly arm: Arm;
-  readonly at: number;
-  readonly x: number;
-  readonly key: string | null;
+/** Whom else a line shares its alpha with, and how it is fed. */
+export interface Feeding {
+  /** How many lines of the candidate share its alpha. */
+  readonly sharers: number;
+  /** Copies of the candidate's requests are asked of the control. */
+  readonly isAsked: boolean;
 }
 
-/** Takes in one observation. `sharers`: how many lines of the candidate share its alpha. */
+/** Takes in one observation. */
 export function observeLine(
   line: LineState,
   guardrail: Guardrail,
-  { arm, at, x, key }: LineObservation,
-  sharers: number,
+  observation: Compared,
+  { sharers, isAsked }: Feeding,
 ): void {
+  const { arm, at, x, key } = observation;
   const tally = arm === "candidate" ? line.candidate : line.control;
   tally.n += 1;
   tally.sum += x;
   const detector = arm === "candidate" ? line.own : line.other;
   observe(detector, ownSettings(line, guardrail, detector), { at, x, key }, sharers);
-  const pair = addToPair(line.pairing, arm, x, key);
-  if (pair === null) return;
-  const difference = { at, x: pairScore(pair.y), key: pair.key };
-  observe(line.pair, pairSettings(guardrail, line.pair), difference, sharers);
+  for (const pair of pairsWith(line, observation, isAsked)) {
+    const difference = { at, x: pairScore(pair.y), key: pair.key };
+    const settings = pairSettings(guardrail, line.pair);
+    observe(line.pair, isAsked ? { ...settings, widens: true } : settings, difference, sharers);
+  }
+}
+
+/** The pairs that an observation completes. */
+function pairsWith(
+  { pairing, matching }: LineState,
+  observation: Compared,
+  isAsked: boolean,
+): readonly Pair[] {
+  const { pair, loose } = isAsked
+    ? match(matching, observation)
+    : { pair: null, loose: [...letGo(matching), observation] };
+  const pooled = loose.flatMap(({ arm, x, key }) => addToPair(pairing, arm, x, key) ?? []);
+  return pair === null ? pooled : [...pooled, pair];
 }
 
 /** What the differences are held to. */

@@ -5,6 +5,7 @@
  *   S2. A regression is proved for the candidate (alpha), and among all that the fleet compares (e-BH).
  *   S3. Without a control, a fall below the floor first asks for one. Where nobody can be asked, a person is
  *       called (`control` null), unless nothing was changed for so long that it is drift.
+ *       So it is where what serves beside it serves so little that a comparison would take long.
  *   S4. Missing data never convicts, and never says that all is well.
  *   S5. Of a few samples even equals differ by more than delta: a lower mean holds a ramp back only as long as the
  *       evidence leans that way.
@@ -63,6 +64,8 @@ export interface Outlook {
 
 const silentAfterMs = 60_000;
 const askForMs = 600_000;
+/** A control that serves less than a fifth of the requests pairs less than a fourth of the candidate's. */
+const rareControl = 4;
 /** A run this strong may be damage. */
 const logSuspicious = Math.log(20);
 /** Of equals, every second comparison may once come so far by chance (Ville's inequality). */
@@ -92,6 +95,10 @@ function stanceBeside(trial: Trial, placed: Placed, control: string, outlook: Ou
       why: { kind: "both-fell" },
     };
   }
+  if (own.kind === "regression" && mayAsk(trial, line, outlook)) {
+    const alone = { ...heldToFloor(placed, own), control, controlIsWell: seen.controlIsWell };
+    return { ...alone, needsControl: true, why: { kind: "asking", release: control } };
+  }
   const few = tooFew(line, guardrail.minSamples, line.control.n) ?? silence(line, outlook.now);
   if (few !== null) return { ...seen, kind: "insufficient", why: few };
   const isEven = meanOf(line.candidate) >= meanOf(line.control) - guardrail.delta;
@@ -102,6 +109,13 @@ function stanceBeside(trial: Trial, placed: Placed, control: string, outlook: Ou
   return isInTrial(line.pair) && pair.logEvidence < logLeaning
     ? { ...seen, kind: "well", why: { kind: "not-shown" } }
     : { ...seen, kind: "hold", why: { kind: "maybe-worse" } };
+}
+
+/** S3. Copies are asked, or would tell much sooner than the few requests that the control serves by itself. */
+function mayAsk({ askedAt, cannotAsk }: Trial, line: LineState, { now }: Outlook): boolean {
+  if (cannotAsk !== null) return false;
+  if (askedAt !== null) return now - askedAt < askForMs;
+  return line.candidate.n > rareControl * line.control.n;
 }
 
 /** S2. */

@@ -72,11 +72,12 @@ export function goOnAlone(trial: Trial, watched: Watched, floorFor: FloorFor, no
   };
 }
 
-/** Copies of requests are asked for: only what is compared from now on counts. */
+/** Copies of requests are asked for. Where nothing served beside it, only what is compared from now on counts. */
 export function beginAsking(trial: Trial, now: number): void {
   trial.askedAt = now;
   trial.cannotAsk = null;
   trial.tryingSince = null;
+  if (trial.watched.control !== null) return;
   for (const { line } of linesIn(trial)) forgetControl(line);
 }
 
@@ -116,14 +117,14 @@ export function takeInto(
   }
   trial.lastAt = Math.max(trial.lastAt, sample.at);
   const observation = { arm, at: sample.at, x, key: sample.key };
-  const sharers = sharersOf(trial);
-  observeLine(watching.whole, guardrail, observation, sharers);
+  const feeding = { sharers: sharersOf(trial), isAsked: trial.askedAt !== null };
+  observeLine(watching.whole, guardrail, observation, feeding);
   if (sample.dimensions === null) return "judged";
   for (const name of guardrail.dimensions) {
     const value = sample.dimensions[name];
     if (value === undefined) continue;
     const segment = segmentOf(watching, guardrail, `${name}=${value}`, floorFor);
-    if (segment !== null) observeLine(segment, guardrail, observation, sharers);
+    if (segment !== null) observeLine(segment, guardrail, observation, feeding);
   }
   return "judged";
 }

@@ -5,7 +5,9 @@
  * its time must hold at least 4 samples and lie below the floor. A fifth with fewer says nothing: then
  * the window is widened, sample by sample, until every fifth is filled (jitter and samples that come in
  * batches need this); where the kept past is too short for it, the data is patchy and the answer is hold.
- * A wider window asks for damage that lasted longer, so widening never makes a spike count.
+ * A wider window asks for damage that lasted longer, so widening never makes a spike count. Where most samples say
+ * nothing, as pairs of like answers do, few windows of 20 are below all over however long it lasts: there (`widens`) one
+ * of twice as many, and again of twice as many, may show it.
  *
  *   S1. At most `cellsMax` cells are kept, whatever the rate: samples closer together than a 25th of
  *       `sustainMs` share a cell.
@@ -56,22 +58,28 @@ export function sustained(
   { cells, lastAt }: SustainState,
   floor: number,
   sustainMs: number,
+  widens = false,
 ): "below" | "not-below" | "patchy" {
   let samples = 0;
+  let least = windowSamplesMin;
+  let seen: "not-below" | "patchy" = "patchy";
   for (let index = cells.length - 1; index >= 0; index--) {
     const cell = cells[index];
     if (cell === undefined) break;
     samples += cell.n;
-    if (samples < windowSamplesMin) continue;
+    if (samples < least) continue;
     const reachesBack = cell.at <= lastAt - sustainMs;
     const older = cells[index - 1];
     if (!reachesBack && older !== undefined && older.at >= lastAt - sustainMs) continue;
     const from = reachesBack ? cell.at : lastAt - sustainMs;
     const fifths = fifthsOf(cells, index, from, lastAt);
     if (fifths.some(({ n }) => n < fifthSamplesMin)) continue;
-    return fifths.every(({ n, sum }) => sum / n < floor) ? "below" : "not-below";
+    if (fifths.every(({ n, sum }) => sum / n < floor)) return "below";
+    if (!widens) return "not-below";
+    seen = "not-below";
+    least = samples * 2;
   }
-  return "patchy";
+  return seen;
 }
 
 function fifthsOf(
