@@ -1,5 +1,6 @@
 /** What lastgood.yaml says of the gate: how a release is asked, and what it is held to before it serves anybody. */
 import { z } from "zod";
+import { parseDuration } from "../duration.ts";
 import { evaluatorSchema, jsonPath } from "./evaluator-settings.ts";
 import { artifactName } from "./release-settings.ts";
 import { argv, duration, variable, wait } from "./scalars.ts";
@@ -81,12 +82,14 @@ const learnSchema = z
   })
   .prefault({});
 
+const everySays = "write a span of time from 1s to 7d, or never";
 const liveSchema = z
   .strictObject({
     every: z
-      .union([z.literal("never"), duration("1s", "7d")], {
-        error: "write a span of time from 1s to 7d, or never",
-      })
+      .string()
+      .regex(/^(never|\d{1,9}(ms|s|m|h|d))$/, everySays)
+      .transform((text) => (text === "never" ? ("never" as const) : parseDuration(text)))
+      .refine((every) => every === "never" || (every >= 1_000 && every <= 604_800_000), everySays)
       .prefault("1h")
       .describe("How often the bank is asked of the release that serves; never: not at all."),
     cases: z

@@ -233,6 +233,19 @@ test("spans that a timer could not wait for are refused", () => {
   assert.match(said("repositories: { a: { url: x, poll: 0ms } }").join(), /between 100ms and 7d/);
 });
 
+test("how often what serves is held to the bank is a span, or never", () => {
+  const live = (every: string) =>
+    `gate:\n  router:\n    run: { command: [node, answer.mjs] }\n    live: { every: ${every} }\n`;
+  for (const every of ["1s", "1h", "never"]) {
+    assert.ok(goodConfig(live(every)).config.gate.router?.live.every);
+  }
+  for (const every of ["off", "10ms", "8d"]) {
+    assert.deepEqual(said(live(every)), [
+      "4:13 gate.router.live.every: write a span of time from 1s to 7d, or never",
+    ]);
+  }
+});
+
 test("what learned checks leave out is refused where it is no path, or all of the input", () => {
   const text = `gate:
   router:

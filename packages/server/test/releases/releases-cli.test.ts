@@ -89,6 +89,24 @@ test("a deployment prints who follows it, and as JSON one value", async () => {
   assert.match(shown.out, /2 +\S+ +deploy +2\.0\.0 +token:operator/);
 });
 
+test("the list of releases fits a terminal, whatever they are called and however often they were scored", async () => {
+  await using server = await startServer();
+  const { client, lastgood: running } = server;
+  await client.declareArtifact("router", { kind: "spec", inFlight: "switch" });
+  const scores = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`score-${at}`, 0.5]));
+  const version = `1.0.0-${"long".repeat(10)}`;
+  await client.publishRelease("router", { version, content: "x", scores });
+  await client.publishRelease("router", { version: "2", content: "y", scores: { first: 1 } });
+  const env = { LASTGOOD_URL: running.url, LASTGOOD_TOKEN: await server.tokenAs("operator") };
+  const { out } = await lastgood(["releases", "list", "router"], { env });
+  assert.match(out, /^2 +\S+Z +token:admin +[0-9a-f]{8} +1 score +by 0\n/m);
+  assert.match(out, /^1\.0\.0-longlong.*\.\.\. .* 30 scores/m);
+  assert.ok(
+    out.split("\n").every((line) => line.length <= 120),
+    out,
+  );
+});
+
 test("an import of Langfuse needs a policy to pin, and is repeated without harm", async () => {
   await using server = await startServer();
   const type = await typist(server);

@@ -86,15 +86,15 @@ function readCommands(releases: Command): void {
         const page = await client.releasesOf(artifact, { limit });
         terminal.result(page);
         terminal.table(
-          ["VERSION", "PUBLISHED", "AUTHOR", "SHA256", "SCORES", "APPROVED BY", "NOTE"],
+          ["VERSION", "PUBLISHED", "AUTHOR", "SHA256", "SCORES", "APPROVED", "NOTE"],
           page.releases.map((release) => [
-            cut(release.version, 20),
+            cut(release.version, 18),
             `${release.publishedAt.slice(0, 16)}Z`,
-            cut(release.author, 20),
-            release.digest.slice(0, 12),
+            cut(release.author, 16),
+            release.digest.slice(0, 8),
             count(release.scores.length, "score"),
-            cut(release.approvals.map(({ by }) => by).join(" "), 20),
-            cut(noteOn(release), 32),
+            `by ${release.approvals.length}`,
+            cut(noteOn(release), 31),
           ]),
         );
         if (page.releases.length === 0) terminal.line("Nothing was published of it.");
