@@ -6,6 +6,7 @@
 
 import { sharedOutage } from "../packages/server/src/signals/simulate.ts";
 import { chance, seed, standardError } from "../packages/server/test/signals/chance.ts";
+import { askedOften } from "../packages/server/test/signals/matched-simulations.ts";
 import {
   convictionMedian,
   convictions,
@@ -168,6 +169,28 @@ const plain = sharedOutageRollbacks(both, random, { runs: few, gated: false });
 row("for comparison: a plain floor rule", plain, { none: "1.0" });
 const gated = sharedOutageRollbacks(both, random, { runs: few, gated: true });
 row("a floor alarm that asks whether the control is fine", gated, { most: 0.05 });
+
+heading("Copies: each held against its own request, 4 requests a second");
+const copying = { horizon: 3_000, everyMs: 250, copied: 0.9, isMatched: true, runs: few };
+for (const [hard, noise] of [
+  [0.08, 0],
+  [0, 0.1],
+  [0.2, 0.2],
+] as const) {
+  const { convicted } = askedOften({ hard, noise, worse: 0 }, random, copying);
+  row(`rolled back although as good, both wrong ${hard}, each alone ${noise}`, convicted, {
+    most: 0.05,
+  });
+}
+for (const worse of [0.11, 0.3]) {
+  const fell = { hard: 0.08, noise: 0, worse };
+  const matched = askedOften(fell, random, { ...copying, copied: 1 });
+  row(`median requests to the rollback, .92 -> ${short(0.92 * (1 - worse))}`, matched.median, {
+    none: "no goal",
+  });
+  const half = askedOften(fell, random, { ...copying, copied: 0.5, isMatched: false });
+  row("for comparison: half of them copied, held against all", half.median, { none: "more" });
+}
 
 const seconds = Math.round((performance.now() - began) / 1_000);
 process.stdout.write(

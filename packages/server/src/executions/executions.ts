@@ -28,6 +28,8 @@ export interface ExecutionsDeps {
   readonly snapshots: Snapshots;
   /** Takes in what executions tell of their releases. Never waits, never throws. */
   observe(samples: readonly ReleaseSample[]): void;
+  /** The right answers of these were told. Never waits, never throws. */
+  turnedOut(ids: readonly string[]): void;
 }
 
 /** What the rest of the program may do with executions. */

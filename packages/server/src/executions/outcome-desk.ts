@@ -43,17 +43,17 @@ export interface OutcomeDesk {
   judgeCopies(live: readonly string[]): Promise<void>;
 }
 
-const triesMax = 5;
-
-export function createOutcomeDesk({
-  db,
-  world,
-  observe,
-}: {
+export interface OutcomeDeskDeps {
   readonly db: Db;
   readonly world: World;
   observe(samples: readonly ReleaseSample[]): void;
-}): OutcomeDesk {
+  /** The right answers of these executions were told. Never waits, never throws. */
+  turnedOut(ids: readonly string[]): void;
+}
+
+const triesMax = 5;
+
+export function createOutcomeDesk({ db, world, observe, turnedOut }: OutcomeDeskDeps): OutcomeDesk {
   async function within<T>(act: (tx: Tx) => Promise<Written<T>>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
@@ -66,7 +66,16 @@ export function createOutcomeDesk({
     }
   }
   return {
-    tell: (actor, told) => within((tx) => tellIn(tx, world, actor, told)),
+    async tell(actor, told) {
+      const came = await within((tx) => tellIn(tx, world, actor, told));
+      turnedOut(
+        came.flatMap((each, index) => {
+          const isAnswered = each.kind !== "refused" && told[index]?.expected !== undefined;
+          return isAnswered ? [each.execution.id] : [];
+        }),
+      );
+      return came;
+    },
     judgeCopies: (live) => within((tx) => judgeCopiesIn(tx, world, live)),
   };
 }

@@ -45,6 +45,8 @@ export interface Gateway {
   readonly url: string;
   health(): GatewayHealth;
   order(orders: GatewayOrders): void;
+  /** What turned out of these requests is known. */
+  turnedOut(ids: readonly string[]): void;
   /** Answers what is under way, and returns what nobody took of what passed. */
   stop(): Promise<GatewayReport>;
 }
@@ -104,6 +106,7 @@ export async function openGateway(
   return {
     ...{ url: server.url, health },
     order: ({ mirrors }) => mirroring.order(mirrors),
+    turnedOut: (ids) => mirroring.turnedOut(ids),
     async stop() {
       await server.stop();
       flights.stop();

@@ -2,7 +2,8 @@
  * Copies of live requests that another release is asked as well: its answers are compared, and nobody gets them.
  *
  *   C1. A copy has no tools: it acts on nothing.
- *   C2. No live request waits for a copy; beyond 16 at once they are left out, and counted.
+ *   C2. No live request waits for a copy; beyond 16 at once they are left out, and counted, but for those of which it
+ *       becomes known how they turned out.
  *   C3. What failed is copied as well: of the requests that one release answered, the other looks better than it is.
  */
 import type { GatewayOrders, JsonValue } from "@lastgood/sdk";
@@ -12,6 +13,7 @@ import type { World } from "../world.ts";
 import { requestFor } from "./asked.ts";
 import { newReading } from "./dialect.ts";
 import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
+import { createHeldRequests, type Held } from "./held-requests.ts";
 import { modelOf } from "./model-release.ts";
 import { type Ended, executionOf, keepable, type Passing, sampleOf, samplesOf } from "./passed.ts";
 import type { Reports } from "./report.ts";
@@ -19,6 +21,8 @@ import type { Reports } from "./report.ts";
 export interface Mirroring {
   /** A request that tells something of the release, well or not: it may be copied. Never waits, never throws. */
   offer(passing: Passing, ended: Ended): void;
+  /** What turned out of these requests is known: of those that could not be copied at once, they are first. */
+  turnedOut(ids: readonly string[]): void;
   /** What is in force from now on. */
   order(mirrors: GatewayOrders["mirrors"]): void;
   counts(): { readonly mirrored: number; readonly mirrorsSkipped: number };
@@ -43,34 +47,64 @@ export function createMirroring(deps: MirroringDeps): Mirroring {
   const { world } = deps;
   const underWay = new Set<Promise<void>>();
   const stopping = new AbortController();
+  const held = createHeldRequests();
   const counts = { mirrored: 0, mirrorsSkipped: 0 };
-  let orders: ReadonlyMap<string, Order> = new Map();
+  let orders = new Map<string, Order>();
 
   function isChosen({ percent }: Order): boolean {
     const [high = 0, low = 0] = world.randomBytes(2);
     return ((high * 256 + low) / 65_536) * 100 < percent;
   }
 
+  function orderOf({ asked: { artifact }, release: { version } }: Passing): Order | null {
+    const order = orders.get(artifact);
+    if (order === undefined || order.version === version) return null;
+    if (Date.parse(order.until) > world.now().getTime()) return order;
+    orders.delete(artifact);
+    held.keepOf(orders);
+    return null;
+  }
+
+  function start({ passing, ended }: Held, order: Order): void {
+    counts.mirrored += 1;
+    const copying = copy(deps, passing, ended, order, stopping.signal).catch(() => {
+      // What a copy comes to is told as samples; what cannot be asked at all is not a live request's trouble.
+      counts.mirrorsSkipped += 1;
+    });
+    underWay.add(copying);
+    void copying.finally(() => {
+      underWay.delete(copying);
+      startHeld();
+    });
+  }
+
+  function startHeld(): void {
+    while (underWay.size < underWayMax && !stopping.signal.aborted) {
+      const one = held.next();
+      if (one === undefined) return;
+      const order = orderOf(one.passing);
+      if (order === null) continue;
+      counts.mirrorsSkipped -= 1;
+      start(one, order);
+    }
+  }
+
   return {
     counts: () => counts,
     order(mirrors) {
       orders = new Map(mirrors.map((each) => [each.artifact, each]));
+      held.keepOf(orders);
+    },
+    turnedOut(ids) {
+      for (const id of ids) held.turnedOut(id);
+      startHeld();
     },
     offer(passing, ended) {
-      const order = orders.get(passing.asked.artifact);
-      if (order === undefined || order.version === passing.release.version) return;
-      if (Date.parse(order.until) <= world.now().getTime() || !isChosen(order)) return;
-      if (underWay.size >= underWayMax) {
-        counts.mirrorsSkipped += 1;
-        return;
-      }
-      counts.mirrored += 1;
-      const copying = copy(deps, passing, ended, order, stopping.signal).catch(() => {
-        // What a copy comes to is told as samples; what cannot be asked at all is not a live request's trouble.
-        counts.mirrorsSkipped += 1;
-      });
-      underWay.add(copying);
-      void copying.finally(() => underWay.delete(copying));
+      const order = orderOf(passing);
+      if (order === null || !isChosen(order)) return;
+      if (underWay.size < underWayMax) return start({ passing, ended }, order);
+      counts.mirrorsSkipped += 1;
+      held.hold({ passing, ended });
     },
     async stop() {
       stopping.abort(new Error("the gateway stops"));

@@ -38,6 +38,8 @@ export interface OwnGatewayDeps {
 export interface OwnGateway {
   routes(app: App): void;
   readonly mirrors: MirrorDesk;
+  /** The right answers of these requests were told. Never waits, never throws. */
+  turnedOut(ids: readonly string[]): void;
   /** Listens, where an endpoint is declared. */
   start(): Promise<void>;
   /** Null: there is none. */
@@ -91,6 +93,7 @@ export function createOwnGateway(deps: OwnGatewayDeps): OwnGateway {
       );
       gateway.order(await mirrors.orders(environment));
     },
+    turnedOut: (ids) => gateway?.turnedOut(ids),
     url: () => gateway?.url ?? null,
     async stop() {
       stopPins();

@@ -62,7 +62,10 @@ export async function openVersions(
     observe: (samples: readonly ReleaseSample[]) =>
       signals.ingest(samples.map((each) => ({ ...each, hard: null }))),
   };
-  const executions = createExecutions({ ...ground, ...observing });
+  const executions = createExecutions({
+    ...{ ...ground, ...observing },
+    turnedOut: (ids) => gateway.turnedOut(ids),
+  });
   closing.add(() => executions.stop());
   const gateway = createOwnGateway({
     ...{ ...ground, ...observing, desk: executions.desk, environment: process.env },

@@ -58,7 +58,7 @@ export interface ReleaseVerdict {
   readonly control: string | null;
   /** False: the control suffers alike. Null: nobody can tell. */
   readonly controlIsWell: boolean | null;
-  /** Nothing serves beside it any more, and a copy of requests to the release before would tell. */
+  /** Little or nothing serves beside it, and copies of requests to the release before would tell. */
   readonly needsControl: boolean;
   /** Keys of executions that failed since the onset, newest first, at most 200. */
   readonly failing: readonly string[];

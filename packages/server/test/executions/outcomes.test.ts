@@ -89,6 +89,7 @@ test("the first of each is a sample of its release, and of its copies', told alo
   const samples: ReleaseSample[] = [];
   const desk = createOutcomeDesk({
     ...{ db, world: realWorld, observe: (told) => void samples.push(...told) },
+    turnedOut: () => {},
   });
   const seen = () =>
     samples.splice(0).map(({ release, signal, value, key }) => [release, signal, value, key]);
@@ -128,6 +129,7 @@ test("copies that come after what turned out are judged by it, each once, and as
   const samples: ReleaseSample[] = [];
   const desk = createOutcomeDesk({
     ...{ db, world: realWorld, observe: (told) => void samples.push(...told) },
+    turnedOut: () => {},
   });
   await Promise.all([desk.judgeCopies([a, b, none]), desk.judgeCopies([a])]);
   assert.deepEqual(
