@@ -36,6 +36,12 @@ const promised: Readonly<Record<string, readonly [boolean, boolean, boolean, boo
   report: [false, false, false, false],
   skills: [true, false, true, false],
   skill_read: [true, false, true, false],
+  pins: [true, false, true, false],
+  rollouts: [true, false, true, false],
+  rollout_show: [true, false, true, false],
+  rollout_freeze: [false, false, true, false],
+  rollout_back: [false, true, false, true],
+  rollback: [false, true, false, true],
 };
 
 test("every tool says of itself what the table promises, and nothing is left to a host's guess", () => {
