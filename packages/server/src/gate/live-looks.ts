@@ -105,9 +105,9 @@ async function lookOnce(
 ): Promise<LiveLook | null> {
   const { db, world, checks } = deps;
   const settings = await settingsFor(deps, artifact);
-  const { checks: read } = await checks.bank.read(artifact);
+  const { checks: read, faulty } = await checks.bank.read(artifact);
   const bank = read.filter((each) => each.artifact === artifact);
-  if (settings === null || bank.length === 0) return null;
+  if (settings === null || bank.length + faulty.length === 0) return null;
   const began = performance.now();
   const names = new Set(bank.map(({ name }) => name));
   const last = await findLook(db, { environment, artifact });
@@ -118,7 +118,7 @@ async function lookOnce(
     prior: () => priorOf(deps, { environment, artifact }),
     checks: withinCases(bank, settings.live.cases),
   };
-  const { looked, prior } = await askBoth(asking, bank.length);
+  const { looked, prior } = await askBoth(asking, { inBank: bank.length, faulty: faulty.length });
   const at = world.now();
   const tookMs = Math.round(performance.now() - began);
   const look: LiveLook = { ...looked, environment, artifact, version, prior, at, tookMs };
@@ -144,7 +144,7 @@ interface Asking {
 /** What serves, and of what it fails and passed before also what a rollback goes to. */
 async function askBoth(
   { deps, settings, artifact, version, prior: find, checks, known, signal }: Asking,
-  inBank: number,
+  { inBank, faulty }: { readonly inBank: number; readonly faulty: number },
 ): Promise<{ readonly looked: Looked; readonly prior: string | null }> {
   const ask = async (of: string, these: readonly BankCheck[]) => {
     try {
@@ -165,7 +165,10 @@ async function askBoth(
   const again = checks.filter(({ name }) => doubted.includes(name));
   const before = prior === null ? null : await ask(prior, again);
   const told = before instanceof Fault ? null : before;
-  return { looked: lookedAt(results, known, told, inBank - checks.length), prior };
+  return {
+    looked: lookedAt(results, known, told, { leftOut: inBank - checks.length, faulty }),
+    prior,
+  };
 }
 
 async function priorOf({ db }: LiveLooksDeps, dial: Dial): Promise<string | null> {

@@ -45,7 +45,7 @@ export function lookedAt(
   results: readonly CheckResult[],
   known: readonly string[],
   prior: readonly CheckResult[] | null,
-  leftOut: number,
+  { leftOut, faulty }: { readonly leftOut: number; readonly faulty: number },
 ): Looked {
   const is = (wanted: CheckResult["outcome"]) =>
     results.filter(({ outcome }) => outcome === wanted);
@@ -54,7 +54,7 @@ export function lookedAt(
   const before = new Map((prior ?? []).map(({ check, outcome }) => [check, outcome]));
   const worse = doubted.filter((check) => before.get(check) === "passed");
   const open = doubted.filter((check) => (before.get(check) ?? "cannot-tell") === "cannot-tell");
-  const ok = worse.length > 0 ? false : open.length + unknown.length > 0 ? null : true;
+  const ok = worse.length > 0 ? false : open.length + unknown.length + faulty > 0 ? null : true;
   const why = (check: string) => {
     if (worse.includes(check)) return "it passed before, and the release before passes it still";
     if (open.includes(check))
@@ -68,6 +68,7 @@ export function lookedAt(
       ? [`${worse.join(", ")} passed before, and what a rollback goes to passes`]
       : []),
     ...(unknown.length > 0 ? [`${unknown.length} could not be told`] : []),
+    ...(faulty > 0 ? [`what may be about it and is no check: ${faulty} of the files`] : []),
     ...(leftOut > 0 ? [`${leftOut} left out: together they have too many cases`] : []),
   ].join("; ");
   const passing = [...new Set([...known, ...passed.map(({ check }) => check)])];

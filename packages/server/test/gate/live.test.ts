@@ -10,18 +10,22 @@ const result = (check: string, outcome: CheckResult["outcome"]): CheckResult => 
   ...{ check, bank: "checks", outcome, passed: 0, cases: 1, says: outcome, results: [] },
 });
 
+const whole = { leftOut: 0, faulty: 0 };
+
 test("only what passed before can fail now, and only where the release before passes it still", () => {
   const failed = [result("a", "failed"), result("b", "passed")];
-  assert.equal(lookedAt(failed, [], null, 0).ok, true, "it never passed");
+  assert.equal(lookedAt(failed, [], null, whole).ok, true, "it never passed");
   assert.deepEqual(suspicious(failed, ["a", "b"]), ["a"]);
   const ok = (outcome: CheckResult["outcome"]) =>
-    lookedAt(failed, ["a", "b"], [result("a", outcome)], 0).ok;
+    lookedAt(failed, ["a", "b"], [result("a", outcome)], whole).ok;
   assert.deepEqual([ok("passed"), ok("failed"), ok("cannot-tell")], [false, true, null]);
-  assert.equal(lookedAt(failed, ["a"], null, 0).ok, null, "there is none to ask");
-  const unknown = lookedAt([result("a", "cannot-tell")], ["a"], null, 2);
+  assert.equal(lookedAt(failed, ["a"], null, whole).ok, null, "there is none to ask");
+  const unknown = lookedAt([result("a", "cannot-tell")], ["a"], null, { ...whole, leftOut: 2 });
   assert.deepEqual([unknown.ok, unknown.known], [null, ["a"]]);
   assert.match(unknown.says, /^0 of 1 checks passed; 1 could not be told; 2 left out/);
-  assert.deepEqual(lookedAt(failed, ["c"], null, 0).known, ["c", "b"]);
+  assert.deepEqual(lookedAt(failed, ["c"], null, whole).known, ["c", "b"]);
+  const unread = lookedAt([result("a", "passed")], [], null, { ...whole, faulty: 1 });
+  assert.deepEqual([unread.ok, /is no check: 1 of the files/.test(unread.says)], [null, true]);
   const bank = [3, 5, 2].map((many, index) => ({
     ...{ name: `${index}`, cases: Array(many).fill({}) },
   })) as unknown as readonly BankCheck[];
