@@ -75,7 +75,7 @@ export async function openResponse(
       inboxes: messages.inboxes,
       fence: (tx, agent, because) => fleet.sessions.endLiving(tx, agent, "fenced", because),
     }),
-    versions: createVersionsLayer(releases.moving, reached.rollouts.turnBack),
+    versions: createVersionsLayer(releases.moving, reached.rollouts),
     code: code.layer,
     state: state.layer,
     messages: messages.layer,

@@ -32,7 +32,14 @@ import {
 import { liveBefore, pinHistory, requirePin } from "./pin-store.ts";
 import { type EffectsSeen, policyMissing, proposePolicy } from "./policy.ts";
 import { type Release, requireKept, requireNotBarred, requireReviewed } from "./release.ts";
-import { barredVersions, findReleases, insertBars, liftBars, noRelease } from "./release-store.ts";
+import {
+  barredLike,
+  barredVersions,
+  findReleases,
+  insertBars,
+  liftBars,
+  noRelease,
+} from "./release-store.ts";
 
 export interface DeskDeps extends MoveDeps {
   /** The agents that use the artifact, declared or seen. */
@@ -135,6 +142,7 @@ async function admit(
   await requirePolicy(tx, deps, artifact, inFlight);
   const gaining = releases.filter(({ version }) => gained.includes(version));
   await requireNoBar(tx, deps, gaining, { by, override });
+  if (override === null) for (const release of gaining) await requireNotTheSame(tx, release);
   if (artifact.review) {
     const before = await liveBefore(tx, environment, artifact.name, versions);
     for (const release of fresh) if (!before.has(release.version)) requireReviewed(release);
@@ -175,6 +183,17 @@ async function requireNoBar(
     if (override === null) requireNotBarred(release);
     else await liftBars(tx, release.artifact, [release.version], lift(world.now(), by, override));
   }
+}
+
+/** What was rolled back does not come again under another version. */
+async function requireNotTheSame(tx: Tx, { artifact, version, digest }: Release): Promise<void> {
+  const like = await barredLike(tx, artifact, digest);
+  if (like === null) return;
+  throw new Fault(
+    "was_rolled_back",
+    `${artifact}:${version} has the content of ${artifact}:${like}, which was rolled back: publish what is mended, or lift it with \`lastgood releases lift ${artifact}:${like} --because …\`.`,
+    { context: { artifact, version, like } },
+  );
 }
 
 function lift(at: Date, by: string, because: string) {

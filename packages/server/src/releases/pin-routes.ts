@@ -45,6 +45,8 @@ export interface Dials {
   heldBecause(artifact: string): Promise<string | null>;
   /** Why no agent may deploy here now (a rollout turns the dial); null: it may. */
   turnedBy(dial: Dial): Promise<string | null>;
+  /** `cap_reached` where what was deployed before went back by itself too often in a row for an agent to go on. */
+  requireNoLoop(dial: Dial): Promise<void>;
   /** `not_healthy` where the way back is not passable, unless it is `unchecked`. */
   rollBack(order: RollBack & { readonly unchecked: boolean }): Promise<Moved>;
 }
@@ -165,6 +167,7 @@ function moveRoutes(app: App, deps: PinRoutesDeps): void {
       const turnedOrHeld = async (artifact: string) =>
         (await dials.turnedBy(params)) ?? (await dials.heldBecause(artifact));
       await requireMayMove(configuration.current(), actor, params, turnedOrHeld, override);
+      if (actor.role === "agent") await dials.requireNoLoop(params);
       const by = nameOf(actor);
       const moved = await desk.deploy({
         ...{ ...params, by, session, expect, inFlight, override },

@@ -6,7 +6,7 @@ import type { Canary, Frozen, Live, RollingBack } from "./rollout.ts";
 /** Where a rollout's pin stands now. */
 export interface AsPinned {
   readonly epoch: number;
-  /** Of the candidate. */
+  /** Of the candidate; of a dial that was split by hand, to two places. */
   readonly percent: number;
 }
 
@@ -24,9 +24,9 @@ export async function asPinned(
     ({ version }) => version === candidate || version === prior.version,
   );
   const total = pin.shares.reduce((sum, { share }) => sum + share, 0);
-  if (isOwn && total === 100) {
+  if (isOwn) {
     const own = pin.shares.find(({ version }) => version === candidate);
-    return { epoch: pin.epoch, percent: own?.share ?? 0 };
+    return { epoch: pin.epoch, percent: Math.round((10_000 * (own?.share ?? 0)) / total) / 100 };
   }
   const shares = pin.shares.map(({ version, share }) => `${version}:${share}`).join(" ");
   throw new Fault(

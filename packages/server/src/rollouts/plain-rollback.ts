@@ -3,18 +3,20 @@
  *
  *   W1. Where a rollout has brought what serves, it goes back by that rollout; a drill is ended first.
  *   W2. It passes the reverse gate, or says `unchecked`, which is on record.
+ *   W3. It goes back from the pin that was looked at: of two who do so at once, one is refused.
+ *   W4. What a rollout does not turn any more (its dial was split by hand) goes back all the same.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { Fault } from "../fault.ts";
 import { audit } from "../http/audit.ts";
 import type { Moved } from "../releases/move-pin.ts";
-import { requireExpected, rollbackOf } from "../releases/pin.ts";
+import { type Pin, requireExpected, rollbackOf } from "../releases/pin.ts";
 import type { PinDesk, RollBack } from "../releases/pin-desk.ts";
 import { findPin, pinHistory, requirePin } from "../releases/pin-store.ts";
 import { barredVersions } from "../releases/release-store.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
-import type { ReverseGate } from "./reverse-gate.ts";
+import type { Impassable } from "./passable.ts";
 import { isOpen, isReversible, type RolloutId } from "./rollout.ts";
 import type { RolloutDesk } from "./rollout-desk.ts";
 import { openOn, requireRollout, type Stored } from "./rollout-store.ts";
@@ -24,7 +26,7 @@ export interface PlainRollbackDeps {
   readonly world: World;
   readonly pins: PinDesk;
   readonly rollouts: RolloutDesk;
-  readonly reverseGate: ReverseGate;
+  readonly impassable: Impassable;
 }
 
 export type PlainRollback = (order: RollBack & { readonly unchecked: boolean }) => Promise<Moved>;
@@ -36,19 +38,17 @@ export function createPlainRollback(deps: PlainRollbackDeps): PlainRollback {
   const { db, pins } = deps;
   return async (asked) => {
     const order = { ...asked, because: sayBecause(asked) };
-    requireExpected(
-      await findPin(db, order.environment, order.artifact),
-      order.expect,
-      order.artifact,
-    );
-    await endDrill(deps, order);
-    const open = await openOn(db, order);
-    const serves =
-      open !== null && (isReversible(open.rollout) || open.rollout.phase === "rolling-back");
+    const { environment, artifact } = order;
+    requireExpected(await findPin(db, environment, artifact), order.expect, artifact);
+    const drilled = await endDrill(deps, order);
+    const history = await pinHistory(db, environment, artifact);
+    const [looked = null] = history;
+    if (!drilled) requireExpected(looked, order.expect, artifact);
     if (order.unchecked) await recordUnchecked(deps, order);
-    if (open !== null && serves) return await byRollout(deps, open, order);
-    if (!order.unchecked) await requirePassable(deps, order);
-    return await pins.rollBack({ ...order, expect: null });
+    const turned = await byRollout(deps, order);
+    if (turned !== null) return turned;
+    if (!order.unchecked) await requirePassable(deps, order, history);
+    return await pins.rollBack({ ...order, expect: looked?.epoch ?? null });
   };
 }
 
@@ -64,14 +64,23 @@ export function sayBecause({
   return because === "" ? "unchecked" : `unchecked: ${because}`;
 }
 
-/** W1. */
+/** W1. Null: no rollout turns it, or none any more (W4). */
 async function byRollout(
   deps: PlainRollbackDeps,
-  { rollout: { id } }: Stored,
-  { by, because, unchecked, environment, artifact }: Parameters<PlainRollback>[0],
-): Promise<Moved> {
+  order: Parameters<PlainRollback>[0],
+): Promise<Moved | null> {
+  const { by, because, unchecked, environment, artifact } = order;
+  const open = await openOn(deps.db, order);
+  if (open === null) return null;
+  if (!isReversible(open.rollout) && open.rollout.phase !== "rolling-back") return null;
+  const { id } = open.rollout;
   const why = because === "" ? "rolled back by hand" : because;
-  await deps.rollouts.back(id, { by, because: why, now: true, unchecked });
+  try {
+    await deps.rollouts.back(id, { by, because: why, now: true, unchecked });
+  } catch (error) {
+    if (error instanceof Fault && error.code === "plan_stale") return null;
+    throw error;
+  }
   const { rollout } = await ended(deps, id, ["frozen"]);
   if (rollout.phase === "frozen") {
     throw new Fault("not_healthy", `Nothing was moved: ${rollout.why}.`, {
@@ -81,13 +90,15 @@ async function byRollout(
   return { pin: await requirePin(deps.db, environment, artifact), already: false };
 }
 
-async function endDrill(deps: PlainRollbackDeps, order: RollBack): Promise<void> {
+/** Whether there was one. */
+async function endDrill(deps: PlainRollbackDeps, order: RollBack): Promise<boolean> {
   const open = await openOn(deps.db, order);
-  if (open === null || open.rollout.purpose !== "drill") return;
+  if (open === null || open.rollout.purpose !== "drill") return false;
   const { id } = open.rollout;
   const because = `${order.by} rolls back`;
   await deps.rollouts.back(id, { by: order.by, because, now: true, unchecked: true });
   await ended(deps, id, []);
+  return true;
 }
 
 async function ended(
@@ -111,21 +122,19 @@ async function ended(
 
 /** W2. */
 async function requirePassable(
-  { db, reverseGate }: PlainRollbackDeps,
+  { db, impassable }: PlainRollbackDeps,
   { environment, artifact }: RollBack,
+  history: readonly Pin[],
 ): Promise<void> {
-  const history = await pinHistory(db, environment, artifact);
   const back = rollbackOf(history, await barredVersions(db, artifact));
-  for (const { version } of back?.to.shares ?? []) {
-    const { signal } = new AbortController();
-    const { ok, says } = await reverseGate({ environment, artifact, version }, signal);
-    if (ok) continue;
-    throw new Fault(
-      "not_healthy",
-      `Nothing was moved: ${artifact}:${version} is not passable (${says}). Mend it, or go without looking: \`lastgood rollback ${artifact} --unchecked\`.`,
-      { context: { artifact, version } },
-    );
-  }
+  const versions = back?.to.shares.map(({ version }) => version) ?? [];
+  const { signal } = new AbortController();
+  const found = await impassable({ environment, artifact }, versions, signal);
+  if (found === null) return;
+  const { version, because } = found;
+  throw new Fault("not_healthy", `Nothing was moved: ${because}`, {
+    context: { artifact, version },
+  });
 }
 
 async function recordUnchecked(

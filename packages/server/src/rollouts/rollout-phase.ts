@@ -30,7 +30,8 @@ const turning = z.object({
   now: z.boolean(),
   unchecked: z.boolean(),
 });
-const percent = z.number().int().min(0).max(100);
+/** Whole where a ramp says it; a dial that was split by hand may stand anywhere. */
+const percent = z.number().min(0).max(100);
 const step = z.object({ percent, holdMs: z.number() });
 const planSchema: z.ZodType<RampPlan> = z.object({
   ramp: z.array(step),

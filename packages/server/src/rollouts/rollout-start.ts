@@ -2,7 +2,7 @@
  * How a rollout begins. Everything that stands against it is found before anything moves.
  *
  *   S1. One dial, one rollout that turns it: a second start is refused, and hears who was first.
- *   S2. A ramp goes from one release to another; what was rolled back does not come again under another name.
+ *   S2. A ramp goes from one release to another.
  *   S3. A loop of rollbacks and redeployments ends: after several in a row only a person begins the next.
  */
 import type { RampPlan } from "@lastgood/sdk";
@@ -10,9 +10,7 @@ import type { Configuration } from "../config/config.ts";
 import { Fault } from "../fault.ts";
 import type { Pin } from "../releases/pin.ts";
 import type { Deploy } from "../releases/pin-desk.ts";
-import { nameOf } from "../releases/release.ts";
-import { barredLike, requireRelease } from "../releases/release-store.ts";
-import type { Tx } from "../store/database.ts";
+import type { Query, Tx } from "../store/database.ts";
 import { newId } from "../world.ts";
 import type { ActDeps } from "./acting.ts";
 import { stepsOf } from "./ramp.ts";
@@ -57,17 +55,8 @@ export async function startIn(tx: Tx, deps: StartDeps, order: Start): Promise<Ca
   });
   await requireFreeDial(tx, order);
   await requireOneServing(tx, order, pin);
-  if (purpose === "release" && order.override === null) await requireNotTheSame(tx, order);
   if (!by.startsWith("token:") && purpose === "release") {
-    const cap = configuration.current().caps.recoveriesInARow;
-    const inARow = await automaticBacksInARow(tx, order);
-    if (inARow >= cap) {
-      throw new Fault(
-        "cap_reached",
-        `${inARow} rollouts of ${artifact} in a row went back by themselves: a person looks at it and begins the next, with \`lastgood rollout start ${artifact}:${version}\`.`,
-        { context: { artifact, inARow } },
-      );
-    }
+    await requireNoLoop(tx, configuration, order);
   }
   const startedAt = world.now();
   const rollout: Candidate = {
@@ -80,6 +69,23 @@ export async function startIn(tx: Tx, deps: StartDeps, order: Start): Promise<Ca
     text: because === "" ? `rolls out ${version}` : because,
   });
   return rollout;
+}
+
+/** An agent that deploys again and again what goes back again and again is stopped: the next is a person's. */
+export async function requireNoLoop(
+  db: Query,
+  configuration: Configuration,
+  dial: { readonly environment: string; readonly artifact: string },
+): Promise<void> {
+  const cap = configuration.current().caps.recoveriesInARow;
+  const inARow = await automaticBacksInARow(db, dial);
+  if (inARow < cap) return;
+  const { artifact } = dial;
+  throw new Fault(
+    "cap_reached",
+    `${inARow} rollouts of ${artifact} in a row went back by themselves: a person looks at it and begins the next, with \`lastgood rollout start ${artifact}:<version>\`.`,
+    { context: { artifact, inARow } },
+  );
 }
 
 function planOf(configuration: Configuration, order: Start): RampPlan {
@@ -124,17 +130,5 @@ async function requireOneServing(tx: Tx, order: Start, pin: Pin | null): Promise
   throw new Fault(
     "state_forbids",
     `${artifact} is split by hand in ${environment} (${shares}): a ramp begins from one release; deploy one of them to everybody first.`,
-  );
-}
-
-/** What was rolled back does not come again under another version. */
-async function requireNotTheSame(tx: Tx, { artifact, version }: Start): Promise<void> {
-  const release = await requireRelease(tx, artifact, version);
-  const like = await barredLike(tx, artifact, release.digest);
-  if (like === null || like === version) return;
-  throw new Fault(
-    "was_rolled_back",
-    `${nameOf(release)} has the content of ${artifact}:${like}, which was rolled back: publish what is mended, or lift it with \`lastgood releases lift ${artifact}:${like} --because …\`.`,
-    { context: { artifact, version, like } },
   );
 }

@@ -9,6 +9,7 @@ import type { Snapshots } from "../releases/snapshot.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import type { Gate, IncidentDesk, ReleaseJudge } from "./neighbours.ts";
+import { createImpassable, type Impassable } from "./passable.ts";
 import { createPlainRollback, type PlainRollback } from "./plain-rollback.ts";
 import { type PriorProbes, startPriorProbes } from "./prior-probe.ts";
 import type { DrillDeps } from "./reverse-drill.ts";
@@ -16,6 +17,7 @@ import { createReverseGate } from "./reverse-gate.ts";
 import { createRolloutDesk, type RolloutDesk } from "./rollout-desk.ts";
 import { seenOf, startRolloutLoop } from "./rollout-loop.ts";
 import { rolloutRoutes } from "./rollout-routes.ts";
+import { requireNoLoop } from "./rollout-start.ts";
 import { turningOn } from "./rollout-store.ts";
 import { createTurnBack, type TurnBack } from "./turn-back.ts";
 import { wayBackRoutes } from "./way-back-routes.ts";
@@ -39,11 +41,15 @@ export interface RolloutsDeps {
 export interface Rollouts {
   /** For the layer of versions: how a recovery turns a dial. */
   readonly turnBack: TurnBack;
+  /** For the layer of versions: whether what a pin goes back to can serve. */
+  readonly impassable: Impassable;
   /** Why no agent may deploy here now: a rollout turns the dial; null: none does. */
   turnedBy(dial: {
     readonly environment: string;
     readonly artifact: string;
   }): Promise<string | null>;
+  /** `cap_reached` where rollouts went back by themselves too often in a row for an agent to go on. */
+  requireNoLoop(dial: { readonly environment: string; readonly artifact: string }): Promise<void>;
   /** After `start`. */
   readonly rollBack: PlainRollback;
   /** Begins to act, once there is somebody to tell. */
@@ -65,6 +71,7 @@ interface Started {
 export function createRollouts(deps: RolloutsDeps): Rollouts {
   const { db, world, configuration } = deps;
   const reverseGate = createReverseGate(deps);
+  const impassable = createImpassable(reverseGate);
   const holder = `${hostname()}:${process.pid}`;
   let started: Started | null = null;
   const running = () => {
@@ -78,13 +85,20 @@ export function createRollouts(deps: RolloutsDeps): Rollouts {
       const { id, startedBy, candidate } = turning.rollout;
       return `${startedBy} rolls out ${candidate} in ${id}`;
     },
+    requireNoLoop: (dial) => requireNoLoop(db, configuration, dial),
+    impassable,
     rollBack: (order) => running().rollBack(order),
     turnBack: createTurnBack({ db, world, wake: () => started?.loop.wake() }),
     start(incidents, rulesOf) {
       const acting = { ...deps, incidents, reverseGate, rulesOf, holder };
       const loop = startRolloutLoop(acting);
       const desk = createRolloutDesk({ ...acting, wake: loop.wake });
-      const rollBack = createPlainRollback({ ...acting, pins: deps.desk, rollouts: desk });
+      const rollBack = createPlainRollback({
+        ...acting,
+        impassable,
+        pins: deps.desk,
+        rollouts: desk,
+      });
       started = { loop, desk, incidents, rollBack, probes: startPriorProbes(acting) };
     },
     routes(app) {

@@ -134,6 +134,31 @@ test("a bad pin is the suspect, goes back by itself, and is verified with those 
   );
 });
 
+test("where what it would go back to does not start, nothing moves and a person is called", async () => {
+  const start = ["sh", "-c", '! grep -q 500 "$RELEASE_FILE"'];
+  const rollouts = { [artifact]: { ramp: [100], guardrails: [], probe: { start } } };
+  await using world = await startSupport({ mode: "auto", rollouts });
+  const { client, clientAs } = world.server;
+  await settled(client);
+  const trainer = await clientAs("agent", "trainer");
+  await trainer.deployRelease("production", artifact, { version: "2.1.0" });
+  await reported(client);
+  const incident = await incidentIn(client, "frozen");
+  const recovery = await client.recovery(incident.recovery ?? "");
+  assert.equal(recovery.state, "failed");
+  assert.match(
+    recovery.because,
+    /customer-service:2\.0\.3 is not passable \(starts: .*--unchecked/,
+  );
+  assert.deepEqual((await client.pin("production", artifact)).shares, [
+    { version: "2.1.0", share: 100 },
+  ]);
+  assert.ok(
+    incident.timeline.some(({ event }) => event === "page.opened"),
+    "a person is called",
+  );
+});
+
 test("what a person pinned is not put back without a person", async () => {
   await using world = await startSupport({ mode: "auto" });
   const { client } = world.server;

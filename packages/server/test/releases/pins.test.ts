@@ -140,6 +140,13 @@ test("a rollback goes to the prior good pin and bars what goes, until it is lift
     barred,
     "a release is the same everywhere",
   );
+  const { content = null } = await client.release(artifact, "2.0.0");
+  await client.publishRelease(artifact, { version: "2.0.1", content });
+  await assert.rejects(
+    deploy(client, "2.0.1"),
+    refused("was_rolled_back", /2\.0\.1 has the content of customer-service:2\.0\.0/),
+  );
+  await client.deployRelease("staging", artifact, { version: "2.0.1", override: "not there" });
   await deploy(client, "3.0.0");
   await client.liftRelease(artifact, "2.0.0", "the surge is over");
   await deploy(client, "2.0.0");

@@ -105,6 +105,9 @@ test("an agent that redeploys what goes back again and again is stopped, and a p
   }
   await client.publishRelease("router", { version: "v16", content: { model: "v16" } });
   await assert.rejects(start(trainer, "v16"), { code: "cap_reached" });
+  await assert.rejects(trainer.deployRelease(production, "router", { version: "v16" }), {
+    code: "cap_reached",
+  });
   judge.say("insufficient");
   const { id } = await start(client, "v16");
   await reaches(client, id, "canary", 10);

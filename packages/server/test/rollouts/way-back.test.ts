@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient, type ReverseDrill } from "@lastgood/sdk";
+import { createClient, type Fault, type ReverseDrill } from "@lastgood/sdk";
 import type { TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 import { pinned, production, reaches, start, startRouter } from "./world.ts";
@@ -70,6 +70,58 @@ test("plain rollback looks first as well, and goes without looking only when it 
     audits.map(({ actor, target, because }) => [actor, target, because]),
     [["token:admin", "production/router", "unchecked: go"]],
   );
+});
+
+test("of two who roll back at once one goes back, and the other is refused: nothing good is barred", async () => {
+  // Each looks before it moves, for long enough that both have looked at the same pin.
+  await using server = await startRouter({ probe: { start: ["sleep", "1"] } });
+  const { client } = server;
+  await client.deployRelease(production, "router", { version: "v14" });
+  await client.deployRelease(production, "router", { version: "v15" });
+  const both = await Promise.allSettled([
+    client.rollBackRelease(production, "router"),
+    client.rollBackRelease(production, "router"),
+  ]);
+  const refused = both.filter((each) => each.status === "rejected");
+  assert.deepEqual(
+    refused.map(({ reason }) => (reason as Fault).code),
+    ["version_conflict"],
+  );
+  assert.equal(await pinned(client), "v14:100");
+  assert.equal((await client.release("router", "v14")).barred, null);
+});
+
+test("a dial that was split by hand in mid-ramp goes back all the same", async () => {
+  await using server = await startRouter();
+  const { client } = server;
+  const { id } = await start(client);
+  await reaches(client, id, "canary", 10);
+  await client.deployRelease(production, "router", {
+    shares: [
+      { version: "v13", share: 995 },
+      { version: "v14", share: 5 },
+    ],
+  });
+  await client.rollBackRelease(production, "router", { because: "enough" });
+  assert.equal(await pinned(client), "v13:100");
+  await until("the rollout to have ended", async () => (await client.rollout(id)).endedAt !== null);
+
+  await client.publishRelease("router", { version: "v16", content: { model: "v16" } });
+  const second = await start(client, "v15");
+  await reaches(client, second.id, "canary", 10);
+  await client.deployRelease(production, "router", {
+    shares: [
+      { version: "v13", share: 80 },
+      { version: "v15", share: 10 },
+      { version: "v16", share: 10 },
+    ],
+  });
+  // First what was thrown in goes, then what was being rolled out.
+  await client.rollBackRelease(production, "router", { because: "enough" });
+  assert.equal(await pinned(client), "v13:90 v15:10");
+  await client.rollBackRelease(production, "router", { because: "of that too" });
+  assert.equal(await pinned(client), "v13:100");
+  assert.equal((await client.rollout(second.id)).phase, "rolled-back");
 });
 
 test("a probe that hangs is cut off within its time, and what is stored otherwise than published is found", async () => {

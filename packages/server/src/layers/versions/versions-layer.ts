@@ -9,6 +9,7 @@ import { backTo, isSame, type Pin, sayShares } from "../../releases/pin.ts";
 import { broughtSince } from "../../releases/pin-desk.ts";
 import { findPin, pinHistory, pinsOfChanges } from "../../releases/pin-store.ts";
 import { barsInForce, insertBars, liftBars } from "../../releases/release-store.ts";
+import type { Impassable } from "../../rollouts/passable.ts";
 import type { TurnBack } from "../../rollouts/turn-back.ts";
 import type { Query } from "../../store/database.ts";
 import {
@@ -32,30 +33,36 @@ const turnMsMax = 20_000;
 const lookEveryMs = 50;
 const stragglersShown = 20;
 
-/** `turnBack`: the dials that rollouts turn; null: there are none. */
-export function createVersionsLayer(
-  deps: MoveDeps,
-  turnBack: TurnBack | null = null,
-): Layer<"versions"> {
+/** How dials are turned, where rollouts turn them. */
+export interface Dials {
+  readonly turnBack: TurnBack;
+  readonly impassable: Impassable;
+}
+
+export function createVersionsLayer(deps: MoveDeps, dials: Dials | null = null): Layer<"versions"> {
   const { db } = deps;
+  const turnBack = dials?.turnBack ?? null;
   return {
     kind: "versions",
     async plan({ changes, incident }: Undo) {
       if (changes.length === 0) return emptyPlan;
       const undone = await pinsOfChanges(db, changes);
-      const dials = Map.groupBy(
+      const pinsOfDials = Map.groupBy(
         undone,
         ({ environment, artifact }) => `${environment}/${artifact}`,
       );
       const plans: Plan<"versions">[] = [];
-      for (const pins of dials.values()) {
+      for (const pins of pinsOfDials.values()) {
         const planned = await planBack(db, pins, incident);
         plans.push(turnBack === null ? planned : await byItsRollout(turnBack, planned));
       }
       return joined(plans);
     },
-    async apply({ action }, context) {
-      if (action.do === "move-pin") return await apply(deps, action, context);
+    async apply({ action }, context, signal) {
+      if (action.do === "move-pin") {
+        if (dials !== null) await requirePassable(db, dials, action, signal);
+        return await apply(deps, action, context);
+      }
       const { rollout, incident } = action;
       const { changeId: change, actor, reason: because } = context;
       await requireDials(turnBack).begin({ rollout, change, actor, because, incident });
@@ -78,6 +85,20 @@ export function createVersionsLayer(
       });
     },
   };
+}
+
+/** No pin moves to what cannot serve: a person is called instead, at once. */
+async function requirePassable(
+  db: Query,
+  { impassable }: Dials,
+  { environment, artifact, to }: Action,
+  signal: AbortSignal,
+): Promise<void> {
+  const now = await findPin(db, environment, artifact);
+  const served = new Set(now?.shares.map(({ version }) => version));
+  const gaining = to.map(({ version }) => version).filter((version) => !served.has(version));
+  const found = await impassable({ environment, artifact }, gaining, signal);
+  if (found !== null) throw new Fault("state_forbids", `nothing was moved: ${found.because}`);
 }
 
 function requireDials(turnBack: TurnBack | null): TurnBack {
