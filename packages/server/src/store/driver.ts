@@ -14,7 +14,7 @@ import { registerHooks } from "node:module";
 import type postgres from "postgres";
 
 interface Mending {
-  readonly file: "connection.js" | "index.js";
+  readonly file: "connection.js" | "index.js" | "queue.js";
   readonly from: string;
   readonly to: string;
 }
@@ -102,6 +102,26 @@ const mendings: readonly Mending[] = [
     to: `        q.catch(e => uncaughtError || (uncaughtError = e))
         if (lost)
           return q.reject(lost)
+`,
+  },
+  // Of those that are idle, the one that was used last is next: behind it PostgreSQL has read what our tables are.
+  {
+    file: "index.js",
+    from: "go(open.shift(), query)",
+    to: "go(open.pop(), query)",
+  },
+  {
+    file: "queue.js",
+    from: "    push: (x) => (xs.push(x), x),\n",
+    to: `    push: (x) => (xs.push(x), x),
+    pop: () => {
+      const out = xs.pop()
+      if (index === xs.length) {
+        index = 0
+        xs = []
+      }
+      return out
+    },
 `,
   },
 ];
