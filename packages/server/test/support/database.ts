@@ -2,12 +2,24 @@ import { createHash, randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { type Db, openDatabase } from "../../src/store/database.ts";
 import { openPool } from "../../src/store/driver.ts";
-import { startEmbedded } from "../../src/store/embedded.ts";
+import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
 import { migrate, readMigrations } from "../../src/store/migrate.ts";
 import { endLeftovers, makeHome } from "./leftovers.ts";
 
 /** Tests lose nothing when the machine goes down: they need speed, and many connections. */
 export const testSettings = { fsync: "off", full_page_writes: "off", max_connections: "300" };
+
+/** The server that the databases of tests are made in. */
+export async function startTestPostgres(home: string): Promise<EmbeddedServer> {
+  const server = await startEmbedded({ home, settings: testSettings });
+  const db = openPool(server.url, { max: 1, onnotice: () => {} });
+  // A password that is stretched as little as can be: tests open thousands of connections.
+  const { username, password } = new URL(server.url);
+  await db.unsafe("set scram_iterations = 1");
+  await db.unsafe(`alter role ${username} password '${password}'`);
+  await db.end();
+  return server;
+}
 
 export interface TestDatabase extends AsyncDisposable {
   readonly db: Db;
@@ -86,7 +98,7 @@ async function serverUrl(): Promise<string> {
 async function startOwn(): Promise<string> {
   await endLeftovers();
   const home = await makeHome();
-  const server = await startEmbedded({ home, settings: testSettings });
+  const server = await startTestPostgres(home);
   process.once("beforeExit", async () => {
     await server.stop();
     await rm(home, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 /** What the whole test run shares: one PostgreSQL, in which each test makes a database of its own, and what is compiled. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type EmbeddedServer, startEmbedded } from "../../src/store/embedded.ts";
-import { testSettings } from "./database.ts";
+import type { EmbeddedServer } from "../../src/store/embedded.ts";
+import { startTestPostgres } from "./database.ts";
 import { endLeftovers, makeHome } from "./leftovers.ts";
 
 let home: string | null = null;
@@ -11,7 +11,7 @@ let server: EmbeddedServer | null = null;
 export async function globalSetup(): Promise<void> {
   await endLeftovers();
   home = await makeHome();
-  server = await startEmbedded({ home, settings: testSettings });
+  server = await startTestPostgres(home);
   process.env.LASTGOOD_TEST_DATABASE_URL = server.url;
   // Every test file, and every program that one starts, is a process that would compile the same sources again.
   process.env.NODE_COMPILE_CACHE ??= join(
