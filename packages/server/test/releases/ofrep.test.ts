@@ -223,7 +223,7 @@ test("the public web provider hears of a change by its stream, and evaluates aga
       }
       return false;
     });
-    assert.ok(changes >= 1);
+    await until("the page to be told of it", () => changes >= 1);
     assert.ok(asked.length >= 2, "it asked again because it was told to");
   } finally {
     await WebOpenFeature.close();
