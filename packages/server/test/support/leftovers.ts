@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { identify } from "../../src/process-group.ts";
 import { lockFolder } from "../../src/store/folder-lock.ts";
 import { findPostmaster, stopPostmaster } from "../../src/store/postmaster.ts";
 
@@ -14,7 +15,19 @@ const roomBytesMin = 4 * 1024 ** 3;
  * makes a database of 780 files and drops it, and on a slow disk that takes longer than the test.
  */
 export async function makeHome(): Promise<string> {
-  return await mkdtemp(join((await mayLieInMemory()) ? inMemory : tmpdir(), homePrefix));
+  const folder = (await mayLieInMemory()) ? inMemory : tmpdir();
+  return await mkdtemp(join(folder, `${homePrefix}${process.pid}-${startOf(process.pid)}-`));
+}
+
+/** With the pid it names one process for good; empty where no process has that pid. */
+function startOf(pid: number): string {
+  return identify(pid)?.startedAt.replaceAll(/\W/g, "") ?? "";
+}
+
+/** Whether the process that made the home is gone, by the home's name: it is told from its first moment on. */
+function isLeft(name: string): boolean {
+  const [, pid, startedAt] = /^(\d+)-(\w+)-/.exec(name.slice(homePrefix.length)) ?? [];
+  return pid !== undefined && startOf(Number(pid)) !== startedAt;
 }
 
 async function mayLieInMemory(): Promise<boolean> {
@@ -25,26 +38,26 @@ async function mayLieInMemory(): Promise<boolean> {
   return bavail * bsize >= roomBytesMin;
 }
 
-/** Ends the servers of test runs that were killed, known by a home that nobody holds. */
+/** Ends the servers of test runs that were killed, and removes their homes, in which nothing may run any more. */
 export async function endLeftovers(): Promise<void> {
-  for (const folder of [tmpdir(), inMemory]) await endLeftoversIn(folder);
+  for (const folder of [tmpdir(), inMemory]) {
+    const names = await readdir(folder).catch(() => []);
+    const left = names.filter((name) => name.startsWith(homePrefix) && isLeft(name));
+    for (const name of left) await endLeftover(join(folder, name));
+  }
 }
 
-async function endLeftoversIn(folder: string): Promise<void> {
-  for (const name of await readdir(folder).catch(() => [])) {
-    if (!name.startsWith(homePrefix)) continue;
-    const home = join(folder, name);
+async function endLeftover(home: string): Promise<void> {
+  // Another run may be at it, or one whose processes cannot be seen from here.
+  const lock = await lockFolder(home).catch(() => null);
+  if (lock === null) return;
+  try {
     const data = join(home, "data");
-    // Looked at before it is locked: a home that is being made must not find our lock in its way.
     const found = await findPostmaster(data);
-    if (found.kind !== "living") continue;
-    const lock = await lockFolder(home).catch(() => null);
-    if (lock === null) continue;
-    try {
-      await stopPostmaster(data, found.recorded.pid);
-      await rm(home, { recursive: true, force: true });
-    } finally {
-      lock.release();
-    }
+    if (found.kind === "doubtful") return;
+    if (found.kind === "living") await stopPostmaster(data, found.recorded.pid);
+    await rm(home, { recursive: true, force: true });
+  } finally {
+    lock.release();
   }
 }
