@@ -1,11 +1,13 @@
 /**
  * `npm run bench`: runs every `*.bench.ts` here, one after the other, and prints one JSON object: what each
- * measured, and on what machine. `--only startup` runs one; `--short` lets those that can take less time.
+ * measured, and on what machine. `--only startup` runs one; `--short` lets those that can take less time. A goal that
+ * was missed is said at the end, and the command exits 1.
  */
 import { readdir } from "node:fs/promises";
 import { arch, cpus, platform, totalmem } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { missedIn } from "./goals.ts";
 
 export interface BenchOptions {
   /** Take less time, where the figure allows it. */
@@ -47,3 +49,8 @@ const machine = {
 process.stdout.write(
   `${JSON.stringify({ at: new Date().toISOString(), machine, ...results }, null, 2)}\n`,
 );
+const missed = missedIn(results);
+for (const { figure, ratio } of missed) {
+  process.stderr.write(`missed: ${figure} is ${ratio} of its goal\n`);
+}
+if (missed.length > 0) process.exitCode = 1;

@@ -187,7 +187,10 @@ async function ofReleasesOverHttp(): Promise<OfReleases> {
   return { perSecond: median(rates), perCpuSecond: median(cpuRates), judged, sent };
 }
 
-export async function run(): Promise<Record<string, number>> {
+/** Of releases, through the batch endpoint, on one core. */
+const goals = { perSecondOnOneCore: 50_000 };
+
+export async function run(): Promise<Record<string, number | object>> {
   const ofReleases = await ofReleasesOverHttp();
   return {
     rounds,
@@ -197,5 +200,9 @@ export async function run(): Promise<Record<string, number>> {
     releaseSamplesPerCpuSecondOverHttp: ofReleases.perCpuSecond,
     releaseSamplesSent: ofReleases.sent,
     releaseSamplesJudged: ofReleases.judged,
+    ratios: {
+      releaseSamplesOnOneCoreToGoal:
+        Math.round((100 * goals.perSecondOnOneCore) / ofReleases.perSecond) / 100,
+    },
   };
 }

@@ -13,11 +13,21 @@ test("frozen by a person nothing automatic moves it, neither up nor back; then i
   await reaches(client, id, "canary", 10);
   const frozen = await client.freezeRollout(id, { because });
   assert.deepEqual([frozen.phase, frozen.percent], ["frozen", 10]);
+  // The same verdicts move another dial, so they were heard.
+  await client.deployRelease("staging", "router", { version: "v13" });
+  const other = await client.startRollout("staging", "router", { version: "v14" });
+  judge.say("well");
+  await reaches(client, other.id, "live");
   judge.say("regression");
+  const { incident } = await reaches(client, other.id, "frozen");
   judge.say("well");
   await assert.rejects(start(client, "v15"), { code: "target_busy" });
   const { incidents } = await client.incidents();
-  assert.deepEqual([incidents.length, await pinned(client)], [0, "v13:90 v14:10"]);
+  assert.deepEqual(
+    incidents.map(({ id }) => id),
+    [incident],
+  );
+  assert.equal(await pinned(client), "v13:90 v14:10");
   await client.resumeRollout(id, { because: "all is well" });
   const live = await reaches(client, id, "live");
   assert.equal(live.decidedBy, null, "who goes on with their own freeze overrules nobody");
