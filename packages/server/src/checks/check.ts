@@ -11,7 +11,7 @@ export type { Bank, BankCheck, CaseResult, CheckCase, CheckResult, Evaluator };
 
 export const casesMax = 2_000;
 export const checkBytesMax = 4_194_304;
-export const resultsKept = 200;
+const resultsKept = 200;
 
 /** What an evaluator says of one answer. */
 export interface Judged {
@@ -43,7 +43,7 @@ export function needsExpected({ kind }: Evaluator): boolean {
   return kind === "exact" || kind === "numeric";
 }
 
-/** `liar`: why its evaluator is not believed; null where it is. */
+/** With every case, those that did not pass first. `liar`: why its evaluator is not believed; null where it is. */
 export function resultOf(
   { name, bank, atLeast, cases }: Pick<BankCheck, "name" | "bank" | "atLeast" | "cases">,
   results: readonly CaseResult[],
@@ -55,8 +55,13 @@ export function resultOf(
   return {
     ...{ check: name, bank, outcome, passed, cases: cases.length },
     says: liar ?? sayResults(passed, open, cases.length, atLeast, results),
-    results: worstFirst(results).slice(0, resultsKept),
+    results: worstFirst(results),
   };
+}
+
+/** As it is kept and shown: whoever compares two releases case by case needs them whole. */
+export function kept(result: CheckResult): CheckResult {
+  return { ...result, results: result.results.slice(0, resultsKept) };
 }
 
 /** C1. */

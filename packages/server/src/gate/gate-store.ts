@@ -1,5 +1,6 @@
 /** The SQL of the gate's runs. */
 import type { CheckResult, GateProgress, GateRun, GateVerdict, ShadowResult } from "@lastgood/sdk";
+import { kept } from "../checks/check.ts";
 import { Fault } from "../fault.ts";
 import type { Json, Query } from "../store/database.ts";
 
@@ -48,7 +49,7 @@ export async function endRun(db: Query, id: string, ended: Ended, at: Date): Pro
   const json = (value: unknown) => (value === null ? null : db.json(value as Json));
   await db`
     update gate_runs set state = 'ended', ended_at = ${at}, verdict = ${json(ended.verdict)},
-      shadow = ${json(ended.shadow)}, checks = ${json(ended.checks)}, done = total
+      shadow = ${json(ended.shadow)}, checks = ${json(ended.checks.map(kept))}, done = total
     where id = ${id} and state = 'running'`;
 }
 

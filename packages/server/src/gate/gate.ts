@@ -4,9 +4,11 @@
  *   G1. What it cannot tell it does not let through: an empty bank, a file that is no check, an evaluator that is
  *       not believed, a candidate that could not be asked.
  *   G2. A check that the live release fails too holds nobody back; that it does is said.
- *   G3. Worse than the live release on adversarial checks freezes: nothing moves, and a person is called.
+ *   G3. Worse than the live release on adversarial checks freezes: nothing moves, and a person is called. It is worse
+ *       by any case that it fails and the live release passes, whatever that one fails besides.
  */
 import type {
+  CaseResult,
   CheckResult,
   FaultyCheck,
   GateFailure,
@@ -29,8 +31,9 @@ export interface Evidence {
   readonly live: string | null;
   readonly emptyBank: "refuse" | "allow";
   readonly faulty: readonly FaultyCheck[];
+  /** With every case. */
   readonly checks: readonly CheckResult[];
-  /** The live release's own results of what the candidate did not pass, by check. */
+  /** The live release's own results of what the candidate did not pass, by check, with every case. */
   readonly liveChecks: ReadonlyMap<string, CheckResult>;
   /** Null: none was asked for. */
   readonly shadow: ShadowOutcome | null;
@@ -111,25 +114,52 @@ function bankFindings({ checks, faulty, emptyBank }: Evidence): readonly Finding
   ];
 }
 
-function checkFindings(
-  { check, bank, outcome, says }: CheckResult,
-  { live, liveChecks }: Evidence,
-): readonly Finding[] {
+function checkFindings(result: CheckResult, { live, liveChecks }: Evidence): readonly Finding[] {
+  const { check, bank, outcome, says } = result;
   if (outcome === "passed") return [];
   const failure = { check, bank, why: says };
   if (outcome === "cannot-tell") {
     return [{ weight: "refuse", says: `the check ${check} tells nothing: ${says}`, failure }];
   }
   const before = liveChecks.get(check);
-  const name = bank === "adversarial" ? `the adversarial check ${check}` : `the check ${check}`;
+  if (before?.outcome === "passed") {
+    const weight = bank === "adversarial" ? "freeze" : "refuse";
+    return [{ weight, says: `${named(result)} fails, which ${live} passes: ${says}`, failure }];
+  }
+  const worse = bank === "adversarial" && before ? adversarialFinding(result, before, live) : null;
+  if (worse !== null) return [{ ...worse, failure }];
   if (before?.outcome === "failed") {
-    const too = `${name} fails, as it does with ${live} (${before.passed} of ${before.cases} cases)`;
+    const too = `${named(result)} fails, as it does with ${live} (${before.passed} of ${before.cases} cases)`;
     return [{ weight: "promote", says: `${too}: it holds nobody back`, failure }];
   }
-  const beside = before?.outcome === "passed" ? `, which ${live} passes` : "";
   // Without a live release there is nothing that it could be worse than.
-  const weight = bank === "adversarial" && before?.outcome === "passed" ? "freeze" : "refuse";
-  return [{ weight, says: `${name} fails${beside}: ${says}`, failure }];
+  return [{ weight: "refuse", says: `${named(result)} fails: ${says}`, failure }];
+}
+
+/** G3, where the live release does not pass the whole of it either. Null: it passes no case that is in question. */
+function adversarialFinding(
+  result: CheckResult,
+  before: CheckResult,
+  live: string | null,
+): Pick<Finding, "weight" | "says"> | null {
+  const passing = before.results.filter(({ outcome }) => outcome === "pass");
+  const passedLive = new Set(passing.map((each) => each.case));
+  const lost = (outcome: CaseResult["outcome"]) =>
+    result.results.filter((each) => each.outcome === outcome && passedLive.has(each.case));
+  const [failed, open] = [lost("fail"), lost("cannot-tell")];
+  const fails = `${named(result)} fails, and`;
+  const [first] = failed;
+  if (first !== undefined) {
+    const says = `${fails} ${failed.length} of its ${result.cases} cases that ${live} passes, such as ${first.case}: ${first.says}`;
+    return { weight: "freeze", says };
+  }
+  if (open.length === 0) return null;
+  const says = `${fails} of ${open.length} of its ${result.cases} cases that ${live} passes it could not be told: ${open[0]?.says}`;
+  return { weight: "refuse", says };
+}
+
+function named({ bank, check }: CheckResult): string {
+  return bank === "adversarial" ? `the adversarial check ${check}` : `the check ${check}`;
 }
 
 function shadowFindings({ shadow, live, candidate }: Evidence): readonly Finding[] {

@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import {
+  type CaseResult,
+  type CheckCase,
+  type CheckResult,
+  resultOf,
+} from "../../src/checks/check.ts";
 import { decide, type Evidence } from "../../src/gate/gate.ts";
 import { type Pair, pairedScores, quantile } from "../../src/gate/shadow.ts";
 import { withoutTools } from "../../src/gate/without-tools.ts";
@@ -110,6 +117,58 @@ test("a regression on the adversarial bank freezes, whatever else is found", () 
   assert.equal(frozen.kind, "freeze");
   assert.match(frozen.because, /^the adversarial check evil fails, which 13 passes/);
   assert.equal(decide({ ...evidence, live: null, checks }).kind, "refuse");
+});
+
+type Outcomes = readonly CaseResult["outcome"][];
+
+/** A check of the adversarial bank, all of whose cases must pass, as one release does on each of them. */
+function adversarial(outcomes: Outcomes): CheckResult {
+  const cases = outcomes.map((_, index) => ({ name: `case-${index}` })) as unknown as CheckCase[];
+  const results = outcomes.map((outcome, index) => ({
+    ...{ case: `case-${index}`, outcome, score: 0, says: outcome, answer: "", tookMs: 1 },
+  }));
+  return resultOf({ name: "evil", bank: "adversarial", atLeast: 1, cases }, results, null);
+}
+
+function held(candidate: Outcomes, live: Outcomes) {
+  const liveChecks = new Map([["evil", adversarial(live)]]);
+  return decide({ ...evidence, checks: [adversarial(candidate)], liveChecks });
+}
+
+test("an adversarial case that the live release passes freezes, whatever the live release fails besides", () => {
+  const many = (count: number, outcome: CaseResult["outcome"]) => Array(count).fill(outcome);
+  const nearlyAll: Outcomes = ["fail", ...many(299, "pass")];
+  const worse = held(many(300, "fail"), nearlyAll);
+  assert.equal(worse.kind, "freeze", worse.because);
+  assert.match(
+    worse.because,
+    /^the adversarial check evil fails, and 299 of its 300 cases that 13 passes, such as case-1: /,
+  );
+  assert.deepEqual(
+    worse.failed.map(({ bank, check }) => [bank, check]),
+    [["adversarial", "evil"]],
+  );
+  assert.equal(held(nearlyAll, nearlyAll).kind, "promote", "both fail the same one");
+  const late = held([...many(250, "fail"), "fail", "pass"], [...many(250, "fail"), "pass", "fail"]);
+  assert.equal(late.kind, "freeze", "it passes as many, and fails another one");
+  const away = held(["fail", "cannot-tell"], ["fail", "pass"]);
+  assert.equal(away.kind, "refuse", "what cannot be told of it is not let through");
+  assert.match(away.because, /of 1 of its 2 cases that 13 passes it could not be told/);
+});
+
+test("whatever both do in the adversarial bank: it freezes exactly where a case that the live release passes fails", () => {
+  const outcome = fc.constantFrom<CaseResult["outcome"]>("pass", "fail", "cannot-tell");
+  const both = fc.array(fc.tuple(outcome, outcome), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(both, (cases) => {
+      const of = (which: 0 | 1) => cases.map((each) => each[which]);
+      const { kind } = held(of(0), of(1));
+      const isWorse = cases.some(([mine, live]) => mine === "fail" && live === "pass");
+      const isOpen = cases.some(([mine, live]) => mine === "cannot-tell" && live === "pass");
+      assert.equal(kind === "freeze", isWorse);
+      if (isOpen) assert.notEqual(kind, "promote");
+    }),
+  );
 });
 
 test("an empty bank does not pass in silence, and what cannot be told does not pass", () => {
