@@ -135,7 +135,7 @@ export async function followReleases(
       return () => listeners.delete(listener);
     },
     run(artifact, work, act) {
-      const working = { client, environment, backlog };
+      const working = { client, environment, backlog, onTrouble };
       const resolve = (name: string, key: string) => resolveIn(following.held(), name, key);
       return doWork({ ...working, resolve }, artifact, work, act);
     },

@@ -1,7 +1,8 @@
 /**
  * Work done under a release, told to the server: begun by its key, gone on with when the pin moves, ended.
  *
- *   W1. What is finished under a key is not done again: its output stands in.
+ *   W1. What is finished under a key is not done again: its output stands in. Where that could not be kept it is
+ *       said so, and the work is finished all the same.
  *   W2. A step asks under which release it goes on. Who is told to stop begins again under the new one.
  *   W3. A server that is away holds up no work: what it missed is told in order when it is back.
  */
@@ -11,6 +12,7 @@ import type { Backlog } from "./backlog.ts";
 import { Fault, faults } from "./fault.ts";
 import type { Resolved } from "./held-pins.ts";
 import type { Client } from "./operations.ts";
+import { errorText, isOfContent, tellEnd, type WorkEnd } from "./work-end.ts";
 
 export interface WorkOptions {
   /** Names the work, such as the ticket's id. */
@@ -42,6 +44,8 @@ export interface WorkDeps {
   readonly environment: string;
   readonly backlog: Backlog;
   resolve(artifact: string, key: string): Resolved;
+  /** Hears of what could not be kept. */
+  onTrouble(fault: Fault): void;
 }
 
 const triesMax = 20;
@@ -54,29 +58,38 @@ export async function doWork<T extends JsonValue>(
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     const work = await beginWork(deps, artifact, options);
-    if (work.done !== null) return (await deps.client.execution(work.done.id)).output as T;
+    if (work.done !== null) return (await madeBefore(deps.client, work.done.id)) as T;
     try {
       const output = await act(work);
       await work.end({ state: "finished", output });
       return output;
     } catch (error) {
       if (error instanceof WorkCancelled && tries < triesMax) continue;
-      await work.end({ state: "failed", error: String(error).slice(0, 2_000) });
+      await work.end({ state: "failed", error: errorText(error) });
       throw error;
     }
   }
 }
 
-type End = { state: "finished"; output: JsonValue } | { state: "failed"; error: string };
+/** Faults `state_forbids` where it was too large, or not of a kind, to be kept. */
+async function madeBefore(client: Client, id: string): Promise<JsonValue> {
+  const { artifact, key, output, error } = await client.execution(id);
+  if (output !== null || error === null) return output;
+  throw new Fault(
+    "state_forbids",
+    `The work ${key.slice(0, 100)} of ${artifact} is finished, as ${id}, and is not done again, but ${error}`,
+    { context: { execution: id } },
+  );
+}
 
 interface BegunWork extends Work {
   /** The execution that finished this very work before. */
   readonly done: Execution | null;
-  end(end: End): Promise<void>;
+  end(end: WorkEnd): Promise<void>;
 }
 
 async function beginWork(
-  { client, environment, backlog, resolve }: WorkDeps,
+  { client, environment, backlog, resolve, onTrouble }: WorkDeps,
   artifact: string,
   { key, target = key, ...rest }: WorkOptions,
 ): Promise<BegunWork> {
@@ -84,8 +97,9 @@ async function beginWork(
   let release = resolve(artifact, target);
   const { version, epoch } = release;
   const wanted = { ...rest, artifact, key, target, environment, id, door: "sdk" } as const;
-  const begunAt = new Date().toISOString();
+  const begunAt = Date.now();
   const begun = await unlessAway(() => client.beginExecution(wanted));
+  const clock = serversClock();
   let isTold = begun !== null;
   if (begun !== null) await goOnUnder(begun.execution);
 
@@ -98,6 +112,23 @@ async function beginWork(
     const { digest, reference, content } = await client.release(artifact, execution.version);
     const found = { version: execution.version, epoch: execution.epoch, digest, reference };
     release = { ...release, ...found, content };
+  }
+
+  /** What cannot be kept of a begin that nobody could hear is left out: the work is done. */
+  async function beginLate(): Promise<void> {
+    const { input, ...bare } = wanted;
+    const begin = (each: typeof wanted) =>
+      clock.tell(() => {
+        const late = { version, epoch, begunAt: clock.at(begunAt) };
+        return client.beginExecution({ ...each, late });
+      });
+    try {
+      await begin(wanted);
+    } catch (error) {
+      if (input === undefined || !isOfContent(error)) throw error;
+      onTrouble(error);
+      await begin(bare);
+    }
   }
 
   return {
@@ -116,12 +147,41 @@ async function beginWork(
       return release;
     },
     async end(end) {
-      const at = new Date().toISOString();
+      const endedAt = Date.now();
       await backlog.keep(`the end of ${key}`, async () => {
-        if (!isTold) await client.beginExecution({ ...wanted, late: { version, epoch, begunAt } });
+        if (!isTold) await beginLate();
         isTold = true;
-        await client.endExecution(id, { ...end, at });
+        const isLate = Date.now() - endedAt > lateMs;
+        const unkept = await tellEnd(
+          (each) =>
+            clock.tell(() =>
+              client.endExecution(id, { ...each, ...(isLate ? { at: clock.at(endedAt) } : {}) }),
+            ),
+          end,
+        );
+        if (unkept !== null) onTrouble(unkept);
       });
+    },
+  };
+}
+
+/** What is told at once needs no time: the server has its own. */
+const lateMs = 1_000;
+
+/** Times that the server's clock contradicts are refused, and it says how late it is there: told again by that. */
+function serversClock() {
+  let aheadMs = 0;
+  return {
+    at: (ms: number) => new Date(ms - aheadMs).toISOString(),
+    async tell<T>(tell: () => Promise<T>): Promise<T> {
+      try {
+        return await tell();
+      } catch (error) {
+        const now = error instanceof Fault ? Date.parse(String(error.context.now)) : Number.NaN;
+        if (Number.isNaN(now)) throw error;
+        aheadMs = Date.now() - now;
+        return await tell();
+      }
     },
   };
 }

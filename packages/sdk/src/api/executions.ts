@@ -39,7 +39,7 @@ export interface Execution {
   readonly agent: string | null;
   readonly session: string | null;
   readonly dimensions: Readonly<Record<string, string>>;
-  /** Why it failed or was cancelled; stays when it is tried again. */
+  /** Why it failed, was cancelled, or was finished without its output; stays when it is tried again. */
   readonly error: string | null;
   /** Why it went on under its release although its pin moved: an irreversible effect was under way. */
   readonly spared: string | null;
@@ -112,10 +112,12 @@ export interface ExecutionStep {
 
 export interface ExecutionEnd {
   readonly state: "finished" | "failed";
-  /** Of a failed one: why. */
+  /** Of a failed one: why. Of a finished one: why its output is not kept. */
   readonly error?: string | undefined;
-  /** At most 64 kB of JSON. */
+  /** At most 64 kB of JSON; a megabyte where it is not kept. */
   readonly output?: JsonValue | undefined;
+  /** Default true. False: only its digest is, so that the right answer can be compared with it. */
+  readonly keepOutput?: boolean | undefined;
   /** Where it is told late. */
   readonly at?: string | undefined;
 }

@@ -32,6 +32,8 @@ export interface Ending {
   readonly error: string | null;
   /** Undefined: it is not said. */
   readonly output: Json | undefined;
+  /** False: only its digest is kept. */
+  readonly keepOutput: boolean;
   readonly at: Date | null;
 }
 
@@ -151,7 +153,7 @@ async function endIn(
   { world }: ExecutionDeskDeps,
   actor: Actor,
   id: string,
-  { state, error, output, at }: Ending,
+  { state, error, output, keepOutput, at }: Ending,
 ): Promise<{ readonly execution: Execution; readonly changed: boolean }> {
   const execution = await lockExecution(tx, id);
   requireOwn(actor, execution);
@@ -162,7 +164,7 @@ async function endIn(
   let { outputDigest } = execution;
   if (output !== undefined) {
     outputDigest = digestOf(output);
-    await saveOutput(tx, id, { output, digest: outputDigest });
+    await saveOutput(tx, id, { output: keepOutput ? output : null, digest: outputDigest });
   }
   return { execution: { ...execution, ...move, outputDigest }, changed: true };
 }

@@ -6,7 +6,7 @@ import type { Json } from "../json/canonical.ts";
 import { jsonWithin } from "../json/json-within.ts";
 import type { Db } from "../store/database.ts";
 import { accountOf, type PinMove } from "./account-store.ts";
-import { inputBytesMax } from "./execution.ts";
+import { comparedBytesMax, inputBytesMax } from "./execution.ts";
 import type { ExecutionDesk } from "./execution-desk.ts";
 import {
   accountQuery,
@@ -157,10 +157,10 @@ function workRoutes(app: App, { configuration, desk }: ExecutionRoutesDeps): voi
         response: { 200: executionSchema },
       },
     },
-    async ({ actor, body: { state, error = null, output, at }, params: { id } }) => {
+    async ({ actor, body: { state, error = null, output, keepOutput, at }, params: { id } }) => {
       const ended = await desk.end(actor, id, {
-        ...{ state, error },
-        output: within(output, "output"),
+        ...{ state, error, keepOutput },
+        output: within(output, keepOutput ? inputBytesMax : comparedBytesMax, "output"),
         at: at === undefined ? null : new Date(at),
       });
       return toApi(ended);
@@ -215,6 +215,6 @@ function agentOf(actor: Actor, named: string | undefined): string | null {
   return actingAgent(actor, named);
 }
 
-function within(value: unknown, what: string): Json | undefined {
-  return value === undefined ? undefined : jsonWithin(value, inputBytesMax, what);
+function within(value: unknown, bytesMax: number, what: string): Json | undefined {
+  return value === undefined ? undefined : jsonWithin(value, bytesMax, what);
 }

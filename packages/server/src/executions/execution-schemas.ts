@@ -64,6 +64,7 @@ export const endSchema = z.strictObject({
   state: z.enum(["finished", "failed"]),
   error: plain(1, 2_000).optional(),
   output: z.unknown().optional(),
+  keepOutput: z.boolean().default(true),
   at: moment.optional(),
 });
 

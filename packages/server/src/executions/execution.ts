@@ -16,6 +16,8 @@ import { Fault } from "../fault.ts";
 import type { Json } from "../json/canonical.ts";
 
 export const inputBytesMax = 65_536;
+/** Of an output of which only the digest is kept. */
+export const comparedBytesMax = 1_048_576;
 export const takenMax = 100;
 export const keysMax = 1_000;
 

@@ -135,7 +135,7 @@ function booksOf({ db, desk, configuration, snapshots }: OwnGatewayDeps): Execut
     },
     async end(id, state) {
       const error = state === "failed" ? "its client said so" : null;
-      await desk.end(self, id, { state, error, output: undefined, at: null });
+      await desk.end(self, id, { state, error, output: undefined, keepOutput: true, at: null });
     },
     async release(artifact, version) {
       const release = await findRelease(db, artifact, version);
