@@ -4,6 +4,7 @@
 import type { JsonValue } from "@lastgood/sdk";
 import type { Json } from "../json/canonical.ts";
 import type { StreamedEvent } from "./sse.ts";
+import { toldAsText } from "./told-tools.ts";
 
 export type Body = Readonly<Record<string, JsonValue>>;
 
@@ -154,7 +155,11 @@ export const anthropic: Dialect = {
   passed: ["anthropic-version", "anthropic-beta"],
   userOf: (body) => textOf(field(body.metadata, "user_id")),
   withUsage: () => null,
-  withoutTools: (body) => without(body, ["tools", "tool_choice", "mcp_servers", "container"]),
+  withoutTools(body) {
+    const bare = without(body, ["tools", "tool_choice", "mcp_servers", "container"]);
+    const messages = toldAsText(bare.messages);
+    return messages === undefined ? bare : { ...bare, messages };
+  },
   readAnswer(body, reading) {
     const content = field(body, "content");
     for (const block of Array.isArray(content) ? content : []) readBlock(block, reading);
