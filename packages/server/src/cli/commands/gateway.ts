@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import type { Mirror } from "@lastgood/sdk";
 import type { Command } from "commander";
-import { pino } from "pino";
 import { parseDuration } from "../../duration.ts";
 import { type GlobalOptions, withServer } from "../command.ts";
 import { defaultHome, resolveConnection } from "../connect.ts";
@@ -42,6 +41,7 @@ async function run(options: GatewayFlags): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   });
   const terminal = createTerminal(options.json === true);
+  const { pino } = await import("pino");
   const log = pino({ level: "warn" }, pino.destination({ dest: 2, sync: true }));
   const { startGateway } = await import("../start-gateway.ts");
   const gateway = await terminal.progress(

@@ -13,7 +13,6 @@ import {
 } from "../../hooks/settings-file.ts";
 import type { GlobalOptions } from "../command.ts";
 import { createTerminal } from "../terminal.ts";
-import { runHookCommand } from "./run-hook.ts";
 
 interface HooksFlags extends GlobalOptions {
   readonly scope: string;
@@ -80,6 +79,7 @@ export function hooksCommands(program: Command): void {
       const given = flags.flatMap(([name, value]) =>
         value === undefined ? [] : [`--${name}`, value],
       );
+      const { runHookCommand } = await import("./run-hook.ts");
       await runHookCommand([event, ...given]);
     });
 }

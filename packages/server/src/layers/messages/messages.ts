@@ -18,7 +18,7 @@ import type { MessageEngine } from "./engine.ts";
 import type { Inboxes } from "./inboxes.ts";
 import { createMessagesLayer } from "./messages-layer.ts";
 import { startPulse, startSweep } from "./messages-loop.ts";
-import { createNatsEngine, type NatsEngineDeps } from "./nats/nats-engine.ts";
+import type { NatsEngineDeps } from "./nats/nats-engine.ts";
 import { countRecognised } from "./pending-store.ts";
 import { publish, tell } from "./post.ts";
 import {
@@ -138,6 +138,8 @@ async function openEngine(
 ): Promise<MessageEngine> {
   const { engine, url } = configuration.current().messages;
   if (engine === "nats") {
+    // Its client is loaded only where there is NATS.
+    const { createNatsEngine } = await import("./nats/nats-engine.ts");
     return createNatsEngine({
       url,
       log,
