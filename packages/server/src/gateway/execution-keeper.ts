@@ -24,7 +24,10 @@ export interface Route {
 }
 
 export interface ExecutionKeeper {
-  /** Faults `fenced` where the work was cancelled, `state_forbids` where it is finished already. */
+  /**
+   * Faults `fenced` where the work was cancelled, `state_forbids` where it is finished already, `target_busy`
+   * where somebody else is at it.
+   */
   route(asked: Asked & { readonly key: string }): Promise<Route>;
   end(asked: Asked & { readonly key: string }, state: "finished" | "failed"): void;
 }
@@ -80,7 +83,7 @@ export function createExecutionKeeper({
       ...(caller.agent === null ? {} : { agent: caller.agent }),
       ...(session === null ? {} : { session }),
     };
-    const begun = await answered(() => books.begin(wanted));
+    const begun = await answered(() => beginOrJoin(wanted));
     // Nobody is there: it runs under what is pinned as far as is known here.
     if (begun === null) {
       const route = keep(name, { id, release: pins.resolve(artifact, target ?? key) });
@@ -95,7 +98,19 @@ export function createExecutionKeeper({
       );
     }
     const { execution } = begun;
-    return keep(name, { id: execution.id, release: await releaseOf(asked, execution.version) });
+    const one = { id: execution.id, release: await releaseOf(asked, execution.version) };
+    // Begun elsewhere, this is its next step, and its pin may have moved since.
+    return execution.id === id ? keep(name, one) : await step(name, asked, one);
+  }
+
+  /** What the same caller has under way already, begun before a restart or through another gateway, is gone on with. */
+  async function beginOrJoin(wanted: NewExecution): Promise<ExecutionBegun> {
+    try {
+      return await books.begin(wanted);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "target_busy") throw error;
+      return await books.begin({ ...wanted, id: undefined });
+    }
   }
 
   async function step(name: string, asked: Asked & { key: string }, one: Kept): Promise<Route> {
@@ -110,6 +125,8 @@ export function createExecutionKeeper({
     }
     if (told.go === "cancelled") {
       kept.delete(name);
+      // It was said elsewhere, and the work has begun again since.
+      if (told.execution.state === "retried") return await begin(name, asked);
       throw cancelled(asked, told.execution.error);
     }
     const { id, version } = told.execution;
@@ -148,7 +165,9 @@ async function answered<T>(ask: () => Promise<T>): Promise<T | null> {
   try {
     return await Promise.race([ask(), late]);
   } catch (error) {
-    if (error instanceof Fault && faults[error.code].retry !== "later") throw error;
+    // Whoever says that somebody is at it is there.
+    const isAnswer = error instanceof Fault && error.code === "target_busy";
+    if (isAnswer || (error instanceof Fault && faults[error.code].retry !== "later")) throw error;
     return null;
   } finally {
     clearTimeout(timer);
