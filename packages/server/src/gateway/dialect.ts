@@ -18,7 +18,7 @@ export interface Reading {
   usesTools: boolean;
   /** Its end was announced by the endpoint. */
   isComplete: boolean;
-  /** What the endpoint says went wrong, in the midst of it. */
+  /** What the endpoint says went wrong, as it says it: it may repeat its key there. */
   error: string | null;
 }
 
@@ -84,6 +84,17 @@ function textOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
+/** Endpoints say errors in many ways; null and undefined are none. */
+function readError(error: unknown, reading: Reading): void {
+  if (error === undefined || error === null) return;
+  reading.error = textOf(error) ?? textOf(field(error, "message")) ?? "an error";
+}
+
+/** What an event says went wrong, where it says so by its name alone. */
+function errorNamed({ name, data }: StreamedEvent, content: unknown): unknown {
+  return name === "error" ? (field(content, "error") ?? content ?? data) : undefined;
+}
+
 function without(body: Body, names: readonly string[]): Body {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
 }
@@ -111,19 +122,18 @@ export const openai: Dialect = {
     addText(reading, field(message, "content"));
     if (field(message, "tool_calls") !== undefined) reading.usesTools = true;
     readOpenaiUsage(field(body, "usage"), reading);
+    readError(field(body, "error"), reading);
     reading.isComplete = true;
   },
-  readEvent({ data }, reading) {
+  readEvent(event, reading) {
+    const { data } = event;
     if (data === null) return true;
     if (data === "[DONE]") {
       reading.isComplete = true;
       return true;
     }
     const chunk = parsed(data);
-    const error = field(chunk, "error");
-    if (error !== undefined && error !== null) {
-      reading.error = String(field(error, "message") ?? "an error").slice(0, 300);
-    }
+    readError(field(chunk, "error") ?? errorNamed(event, chunk), reading);
     readOpenaiUsage(field(chunk, "usage"), reading);
     const choices = field(chunk, "choices");
     if (!Array.isArray(choices)) return true;
@@ -164,11 +174,14 @@ export const anthropic: Dialect = {
     const content = field(body, "content");
     for (const block of Array.isArray(content) ? content : []) readBlock(block, reading);
     readAnthropicUsage(field(body, "usage"), reading);
+    readError(field(body, "error"), reading);
     reading.isComplete = true;
   },
-  readEvent({ data }, reading) {
+  readEvent(streamed, reading) {
+    const { data } = streamed;
     if (data === null) return true;
     const event = parsed(data);
+    readError(field(event, "error") ?? errorNamed(streamed, event), reading);
     switch (field(event, "type")) {
       case "message_start":
         readAnthropicUsage(field(field(event, "message"), "usage"), reading);
@@ -184,9 +197,6 @@ export const anthropic: Dialect = {
         break;
       case "message_stop":
         reading.isComplete = true;
-        break;
-      case "error":
-        reading.error = String(field(field(event, "error"), "message") ?? "an error").slice(0, 300);
         break;
     }
     return true;

@@ -98,10 +98,10 @@ export function openEndpoints(
   return {
     endpoint(name, config) {
       const key = config.keyEnv === undefined ? undefined : environment[config.keyEnv];
+      const forms = formsOf(key);
       return {
         ...{ name, config },
-        withoutKey: (text) =>
-          key === undefined || key === "" ? text : text.replaceAll(key, "(not shown)"),
+        withoutKey: (text) => forms.reduce((said, form) => said.replaceAll(form, hidden), text),
         async ask(asked, signal) {
           const headers = {
             ...asked.headers,
@@ -128,6 +128,14 @@ export function openEndpoints(
 }
 
 const triesMax = 3;
+const hidden = "(not shown)";
+
+/** How a key may stand in a text: as it is, and as JSON writes it. */
+function formsOf(key: string | undefined): readonly string[] {
+  if (key === undefined || key === "") return [];
+  const inJson = JSON.stringify(key).slice(1, -1);
+  return [...new Set([key, inJson, inJson.replaceAll("/", "\\/")])];
+}
 
 class SocketWasOld extends Error {
   override readonly name = "SocketWasOld";

@@ -4,12 +4,15 @@
  *   R1. Whole events pass at once, as they came; a client never gets a torn one.
  *   R2. A stream that fails in its midst says so in the API's own words: none just ends.
  *   R3. A client that does not read holds up the endpoint, and is cut when it takes too long.
+ *   R4. What an endpoint says went wrong passes without the key that it was asked with. Its answers are left alone: a
+ *       key may be a plain word.
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JsonValue } from "@lastgood/sdk";
 import { type Dialect, newReading, type Reading } from "./dialect.ts";
 import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
+import { keepable } from "./passed.ts";
 import { createEventSplitter, EventTooLarge } from "./sse.ts";
 
 export const answerBytesMax = 33_554_432;
@@ -77,14 +80,16 @@ async function relayWhole(
   const parsed = parsedJson(text);
   if (status === 200 && parsed !== undefined) dialect.readAnswer(parsed, reading);
   const isBad = status >= 400;
-  const said = isBad ? Buffer.from(endpoint.withoutKey(text)) : bytes;
+  const ok = !isBad && parsed !== undefined && reading.error === null;
+  // R4.
+  const said = ok ? bytes : Buffer.from(endpoint.withoutKey(text));
   client.writeHead(status, {
     ...headersOf(answer, headers),
     "content-length": said.length,
   });
   client.end(said);
-  const ok = status < 400 && parsed !== undefined;
-  const error = ok ? null : isBad ? `it answered ${status}` : "its answer is no JSON";
+  const says = isBad ? `it answered ${status}` : "its answer is no JSON";
+  const error = ok ? null : (errorOf(reading, endpoint) ?? says);
   return { status, ok, firstByteAt, reading, error };
 }
 
@@ -104,7 +109,9 @@ async function relayStream(
       const passing: Buffer[] = [];
       for (const event of splitter.push(chunk)) {
         const isTheirs = dialect.readEvent(event, reading);
-        if (isTheirs || !hidesUsage) passing.push(event.bytes);
+        if (!isTheirs && hidesUsage) continue;
+        // R4.
+        passing.push(reading.error === null ? event.bytes : withoutKey(event.bytes, endpoint));
       }
       return passing.length > 0 ? write(client, passing, signal) : undefined;
     });
@@ -121,7 +128,21 @@ async function relayStream(
     return { status: 200, ok: false, firstByteAt, reading, error: trouble.message };
   }
   client.end();
-  return { status: 200, ok: reading.error === null, firstByteAt, reading, error: reading.error };
+  const error = errorOf(reading, endpoint);
+  return { status: 200, ok: error === null, firstByteAt, reading, error };
+}
+
+const errorMax = 300;
+
+/** What the endpoint says went wrong, as it can be kept. */
+function errorOf({ error }: Reading, endpoint: Endpoint): string | null {
+  return error === null ? null : keepable(endpoint.withoutKey(error).slice(0, errorMax));
+}
+
+function withoutKey(bytes: Buffer, endpoint: Endpoint): Buffer {
+  const text = bytes.toString("utf8");
+  const said = endpoint.withoutKey(text);
+  return said === text ? bytes : Buffer.from(said);
 }
 
 function troubleOf(error: unknown): EndpointTrouble | null {

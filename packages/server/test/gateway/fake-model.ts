@@ -26,6 +26,10 @@ export interface ModelAnswer {
   readonly resets?: "before" | "midway";
   /** One event without an end, or events without an end. */
   readonly floods?: "event" | "events" | "headers";
+  /** In place of the whole of a good answer. */
+  readonly body?: string;
+  /** Written after the first words of a stream, as it is, before it ends. */
+  readonly midway?: string;
   /** The stream just ends. */
   readonly endsEarly?: boolean;
   /** Held until this resolves, before the first byte, or after the first words. */
@@ -86,6 +90,10 @@ async function reply(
     response.writeHead(status, { "content-type": "application/json", "x-request-id": "up-1" });
     response.end(JSON.stringify({ error: { message: how.error ?? "no", type: "upstream" } }));
     return;
+  }
+  if (how.body !== undefined) {
+    response.writeHead(200, { "content-type": "application/json" });
+    return void response.end(how.body);
   }
   const isAnthropic = asked.path === "/v1/messages";
   if (asked.body.stream !== true) return whole(response, asked, how, isAnthropic);
@@ -182,6 +190,7 @@ async function stream(
     setImmediate(() => response.destroy());
     return;
   }
+  if (how.midway !== undefined) return void response.end(how.midway);
   if (how.endsEarly === true) return void response.end();
   if (how.floods === "event") return flood(response, "x".repeat(65_536));
   if (how.floods === "events")

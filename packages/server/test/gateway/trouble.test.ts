@@ -138,6 +138,51 @@ test("an endpoint's key is never handed on, not even where the endpoint repeats 
   how = {};
 });
 
+/** Names of a form, and what an error of that form is, whole or as an event. */
+const saidErrors: readonly (readonly [string, (says: string) => string])[] = [
+  ["an object", (message) => JSON.stringify({ error: { message } })],
+  ["a text", (error) => JSON.stringify({ error })],
+  ["Anthropic's", (message) => JSON.stringify({ type: "error", error: { message } })],
+  ["no JSON", (message) => message],
+];
+/** As far as the database keeps it, with the key where a cut would go through it. */
+const longWithKey = `${"x".repeat(290)} ${secretKey}`;
+
+for (const [form, errorOf] of saidErrors) {
+  for (const says of [`Incorrect API key provided: ${secretKey}`, longWithKey]) {
+    const length = says.length;
+    test(`a key in an error of ${length} characters that is ${form} reaches neither client nor database`, async () => {
+      const token = await server.tokenAs("agent", "triager");
+      const ask = async (path: string, stream: boolean, model: string) => {
+        const response = await fetch(`${server.gateway}${path}`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${token}` },
+          body: JSON.stringify({ model, stream, max_tokens: 9, messages: [] }),
+        });
+        return [await response.text(), response.headers.get("x-lastgood-execution")] as const;
+      };
+      const answers: (readonly [string, string | null])[] = [];
+      how = { midway: `event: error\ndata: ${errorOf(says)}\n\n` };
+      answers.push(await ask("/v1/chat/completions", true, "router"));
+      answers.push(await ask("/v1/messages", true, "writer"));
+      how = { body: errorOf(says) };
+      answers.push(await ask("/v1/chat/completions", false, "router"));
+      answers.push(await ask("/v1/messages", false, "writer"));
+      how = {};
+      for (const [text, id] of answers) {
+        assert.ok(!text.includes(secretKey), text);
+        assert.match(text, /\(not shown\)/);
+        const { state, error } = await until("it to be told", async () => {
+          const { executions } = await server.client.executions({ state: "failed", limit: 20 });
+          return executions.find((each) => each.id === id);
+        });
+        assert.equal(state, "failed");
+        assert.ok(!/sk-/.test(error ?? "sk-"), error ?? "no error");
+      }
+    });
+  }
+}
+
 test("what no database keeps is left out of what is told, and holds up nothing else", async () => {
   how = { text: "half \ud83d and none \0 of it" };
   await openai.chat.completions.create({
@@ -148,6 +193,17 @@ test("what no database keeps is left out of what is told, and holds up nothing e
     const { executions } = await server.client.executions({ artifact: "router", limit: 1 });
     return executions[0]?.state === "finished" && executions[0].target.startsWith("ada");
   });
+});
+
+test("an error that no database keeps is told of without what it cannot keep", async () => {
+  for (const message of ["half \ud83d none \0 of it", { toString: 1 }, ""]) {
+    how = { midway: `data: ${JSON.stringify({ error: { message } })}\n\n` };
+    assert.notEqual((await readOpenai()).error, null);
+    how = {};
+    const says =
+      typeof message === "string" && message !== "" ? /^half . none {2}of it$/ : /^an error$/;
+    await told("router", says);
+  }
 });
 
 test("connections that the endpoint closed meanwhile fail no request", async () => {
