@@ -5,7 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { request as requestOf } from "node:http";
-import { join } from "node:path";
+import { getCompileCacheDir } from "node:module";
+import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Fault } from "../../fault.ts";
@@ -56,7 +57,7 @@ export async function findOrStartKeeper(folder: string): Promise<Keeper> {
   const { child } = startGroup([process.execPath, ...flags, entry, folder], {
     cwd: folder,
     // None of Lastgood's own environment: the instances' comes with each order.
-    env: { PATH: process.env.PATH ?? "/usr/bin:/bin" },
+    env: { PATH: process.env.PATH ?? "/usr/bin:/bin", ...compiledAlready() },
     stdio: ["ignore", log.fd, log.fd],
   });
   child.unref();
@@ -69,6 +70,12 @@ export async function findOrStartKeeper(folder: string): Promise<Keeper> {
 
 const entry = fileURLToPath(import.meta.url).replace(/keeper-client\.(ts|js)$/, "keeper.$1");
 const flags = ["--max-semi-space-size=4", "--disable-warning=ExperimentalWarning"];
+
+/** Where this process finds what it need not compile again: a keeper is there in less than half the time. */
+function compiledAlready(): { readonly NODE_COMPILE_CACHE?: string } {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
+}
 
 async function untilFound(folder: string, failed: Promise<string>): Promise<Keeper> {
   const deadline = performance.now() + bootMsMax;
