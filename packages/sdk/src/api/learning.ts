@@ -11,6 +11,14 @@ export const gaps = [
 ] as const;
 export type Gap = (typeof gaps)[number];
 
+/** What a post-mortem asks of whoever it belongs to. */
+export const postMortemQuestions = [
+  "whyNotCaughtLive",
+  "whyChecksPassed",
+  "wrongIncompleteOrMiscommunicated",
+] as const;
+export type PostMortemQuestion = (typeof postMortemQuestions)[number];
+
 /** A run of a check, with what it printed. */
 export interface CheckEvidence {
   readonly revision: string;
@@ -81,13 +89,16 @@ export interface PostMortem {
     readonly text: string;
   }[];
   readonly check: Check | null;
-  readonly gap: { readonly is: Gap; readonly because: string };
-  /** Each answered, or `unanswered` until its owner does. */
-  readonly questions: {
-    readonly whyNotCaughtLive: string;
-    readonly whyChecksPassed: string;
-    readonly wrongIncompleteOrMiscommunicated: string;
+  /** Where it got through. `by`: who named it, `lastgood` where the records show it; null while it is unnamed. */
+  readonly gap: {
+    readonly is: Gap | "unnamed";
+    readonly because: string;
+    readonly by: string | null;
   };
+  /** Each answered, or `unanswered`. */
+  readonly questions: Readonly<Record<PostMortemQuestion, string>>;
+  /** Who answered: `lastgood` where the records do; null while it is unanswered. */
+  readonly answeredBy: Readonly<Record<PostMortemQuestion, string | null>>;
   /** Written when it was verified; it is written again, with its check, when the work has resumed. */
   readonly draft: boolean;
   readonly writtenAt: string;
@@ -114,6 +125,16 @@ export function learningApi(call: Call) {
       call<Learning>("GET", `/v1/learning/${segment(id)}`, { query: { ...query } }),
     postMortem: (incident: string) =>
       call<PostMortem>("GET", `/v1/incidents/${segment(incident)}/post-mortem`),
+    /** Names where it got through, in place of what the records show. `not_found` before there is a post-mortem. */
+    nameGap: (incident: string, gap: Gap, because: string) =>
+      call<PostMortem>("POST", `/v1/incidents/${segment(incident)}/gap`, {
+        body: { gap, because },
+      }),
+    /** Answers at least one of the three questions. `not_found` before there is a post-mortem. */
+    answerPostMortem: (
+      incident: string,
+      answers: { readonly [question in PostMortemQuestion]?: string | undefined },
+    ) => call<PostMortem>("POST", `/v1/incidents/${segment(incident)}/answers`, { body: answers }),
     postMortemMarkdown: (incident: string) =>
       call<{ markdown: string }>("GET", `/v1/incidents/${segment(incident)}/post-mortem.md`),
   };

@@ -1,10 +1,11 @@
 /** The gate: what a candidate must pass before it serves anybody. */
 import { hostname } from "node:os";
-import type { CheckResult, Evaluator } from "@lastgood/sdk";
+import type { CheckResult, Evaluator, GateRun } from "@lastgood/sdk";
 import type { BankCheck } from "../checks/check.ts";
 import type { App } from "../http/app.ts";
 import { createGateDesk, type GateDesk } from "./gate-desk.ts";
 import { gateRoutes } from "./gate-routes.ts";
+import { lastJudged } from "./gate-store.ts";
 import { type ExamineDeps, settingsFor, tryChecks } from "./judge.ts";
 import { startLiveLooks } from "./live-looks.ts";
 import { liveRoutes } from "./live-routes.ts";
@@ -27,6 +28,11 @@ export interface Gate extends GateDesk {
     checks: readonly BankCheck[],
     signal: AbortSignal,
   ): Promise<readonly CheckResult[] | null>;
+  /** Its last verdict on a release, of a run that was begun before then; null: it gave none. */
+  judgedBefore(
+    of: { readonly environment: string; readonly artifact: string; readonly version: string },
+    before: Date,
+  ): Promise<GateRun | null>;
   /** Who is called where a run that no rollout asked for froze. */
   callThrough(callPerson: CallPerson): void;
   routes(app: App): void;
@@ -52,6 +58,7 @@ export function createGate(deps: GateDeps): Gate {
       if (settings === null) return null;
       return await tryChecks(deps, settings, release, checks, () => {}, signal);
     },
+    judgedBefore: (of, before) => lastJudged(db, of, before),
     callThrough(callPerson) {
       call = callPerson;
     },

@@ -111,6 +111,25 @@ export async function listRuns(
   );
 }
 
+/** The last verdict on a release of a run that was begun before then; null: there is none. */
+export async function lastJudged(
+  db: Query,
+  {
+    environment,
+    artifact,
+    version,
+  }: { readonly environment: string; readonly artifact: string; readonly version: string },
+  before: Date,
+): Promise<GateRun | null> {
+  const [row] = await selectRuns(
+    db,
+    db`environment = ${environment} and artifact = ${artifact} and candidate = ${version}
+       and state = 'ended' and verdict is not null and started_at < ${before}`,
+    1,
+  );
+  return row ?? null;
+}
+
 /** What came of the runs that were begun since then. */
 export async function outcomesSince(
   db: Query,

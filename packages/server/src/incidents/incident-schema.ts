@@ -215,8 +215,13 @@ export function nextCommands({ incident }: Stored): readonly string[] {
     "hand-back": [`lastgood incident hand-back ${incident.id}`],
     close: [`lastgood incident close ${incident.id} "why it needs nothing"`],
   };
+  const gap =
+    incident.state === "resumed"
+      ? [`lastgood incident gap ${incident.id} GAP "why it got through"`]
+      : [];
   const order = ["approve", "take", "done", "hand-back", "close"] as const;
-  return order.flatMap((action) => (mayAct(action, incident.state) ? commands[action] : []));
+  const acts = order.flatMap((action) => (mayAct(action, incident.state) ? commands[action] : []));
+  return [...gap, ...acts];
 }
 
 export function toApiFreeze(freeze: Freeze): ApiFreeze {

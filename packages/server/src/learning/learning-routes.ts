@@ -1,5 +1,4 @@
-import type { Learning, PostMortem } from "@lastgood/sdk";
-import { gaps } from "@lastgood/sdk";
+import { gaps, type Learning, type PostMortem, postMortemQuestions } from "@lastgood/sdk";
 import { z } from "zod";
 import { nameOf } from "../http/actor.ts";
 import type { App } from "../http/app.ts";
@@ -8,7 +7,8 @@ import { artifact, environment } from "../releases/release-schemas.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import type { ByHand } from "./learn-by-hand.ts";
-import { requirePostMortem } from "./learning-store.ts";
+import { requirePostMortem, say } from "./learning-store.ts";
+import { toMarkdown } from "./markdown.ts";
 
 const milliseconds = z.number().nullable();
 const checkSchema = z.object({
@@ -71,11 +71,15 @@ const postMortemSchema: z.ZodType<PostMortem> = z.object({
     }),
   ),
   check: checkSchema.nullable(),
-  gap: z.object({ is: z.enum(gaps), because: z.string() }),
-  questions: z.object({
-    whyNotCaughtLive: z.string(),
-    whyChecksPassed: z.string(),
-    wrongIncompleteOrMiscommunicated: z.string(),
+  gap: z.object({
+    is: z.enum([...gaps, "unnamed"]),
+    because: z.string(),
+    by: z.string().nullable().default(null),
+  }),
+  questions: z.record(z.enum(postMortemQuestions), z.string()),
+  answeredBy: z.record(z.enum(postMortemQuestions), z.string().nullable()).default({
+    ...{ whyNotCaughtLive: null, whyChecksPassed: null },
+    wrongIncompleteOrMiscommunicated: null,
   }),
   draft: z.boolean().default(false),
   writtenAt: z.string(),
@@ -101,6 +105,7 @@ export interface LearningRoutesDeps {
 
 export function learningRoutes(app: App, deps: LearningRoutesDeps): void {
   postMortemRoutes(app, deps);
+  sayingRoutes(app, deps);
   byHandRoutes(app, deps);
 }
 
@@ -157,7 +162,7 @@ function postMortemRoutes(app: App, { db }: Pick<LearningRoutesDeps, "db">): voi
         response: { 200: postMortemSchema },
       },
     },
-    async (request) => (await requirePostMortem(db, request.params.id)).content,
+    async (request) => await requirePostMortem(db, request.params.id),
   );
   app.get(
     "/v1/incidents/:id/post-mortem.md",
@@ -170,6 +175,53 @@ function postMortemRoutes(app: App, { db }: Pick<LearningRoutesDeps, "db">): voi
         response: { 200: z.object({ markdown: z.string() }) },
       },
     },
-    async (request) => ({ markdown: (await requirePostMortem(db, request.params.id)).markdown }),
+    async ({ params: { id } }) => ({ markdown: toMarkdown(await requirePostMortem(db, id)) }),
+  );
+}
+
+const words = z.string().trim().min(1).max(2_000);
+
+/** What the records do not show: where it got through, and why. */
+function sayingRoutes(app: App, { db, world }: LearningRoutesDeps): void {
+  app.post(
+    "/v1/incidents/:id/gap",
+    {
+      config: { allow: "operator" },
+      schema: {
+        tags: ["learning"],
+        summary: "Name where the fault got through",
+        params,
+        body: z.strictObject({ gap: z.enum(gaps), because: words }),
+        response: { 200: postMortemSchema },
+      },
+    },
+    async ({ actor, params: { id }, body: { gap, because } }) => {
+      const by = nameOf(actor);
+      return await say(db, id, [{ kind: "gap", gap, because }], by, world.now());
+    },
+  );
+  app.post(
+    "/v1/incidents/:id/answers",
+    {
+      config: { allow: "operator" },
+      schema: {
+        tags: ["learning"],
+        summary: "Answer questions of the post-mortem",
+        params,
+        body: z
+          .partialRecord(z.enum(postMortemQuestions), words)
+          .refine((answers) => Object.keys(answers).length > 0, {
+            message: `answer one at least: ${postMortemQuestions.join(", ")}`,
+          }),
+        response: { 200: postMortemSchema },
+      },
+    },
+    async ({ actor, params: { id }, body }) => {
+      const answers = postMortemQuestions.flatMap((question) => {
+        const because = body[question];
+        return because === undefined ? [] : [{ kind: "answer", question, because } as const];
+      });
+      return await say(db, id, answers, nameOf(actor), world.now());
+    },
   );
 }

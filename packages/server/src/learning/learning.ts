@@ -20,6 +20,7 @@ import { accept, shows } from "./check.ts";
 import { type ByHand, createLearnByHand } from "./learn-by-hand.ts";
 import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
 import { toMarkdown } from "./markdown.ts";
+import { type JudgedBefore, passageOf, segmentOf } from "./passage.ts";
 import { writePostMortem } from "./post-mortem.ts";
 import { learnFromRelease, type ReleaseWorks, truthsOf } from "./release-check.ts";
 import { releasePairOf } from "./release-pair.ts";
@@ -31,6 +32,7 @@ export interface LearningDeps {
   readonly configuration: Configuration;
   readonly sandboxes: Sandboxes;
   readonly releaseWorks: ReleaseWorks;
+  readonly judgedBefore: JudgedBefore;
   readonly bank: Pick<Bank, "find">;
   incidentOf(id: IncidentId): Promise<Incident>;
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
@@ -77,7 +79,9 @@ export function createLearning(deps: LearningDeps) {
       checkOf(db, incident),
     ]);
     const at = world.now();
-    const report = writePostMortem({ incident: record, recovery, check, draft, writtenAt: at });
+    const passage = await passageOf(deps, record, recovery);
+    const records = { incident: record, recovery, check, passage, draft };
+    const report = writePostMortem({ ...records, writtenAt: at });
     await savePostMortem(db, report, toMarkdown(report), at);
     await recordEvent(db, incident, {
       at,
@@ -116,7 +120,10 @@ export function createLearning(deps: LearningDeps) {
     byHand,
     beginCheck,
     finish,
-    /** An incident with a rollback closes only with a check, or an operator's reason for none. */
+    /**
+     * An incident with a rollback closes only with a gap and a check, or an operator's reason for none: a check that
+     * was seen red and green is the gap as well, and such a reason where nobody named one.
+     */
     wanting,
     /** Drafted within seconds: a check that takes longer is added when the work has resumed. */
     async draft(incident: IncidentId): Promise<void> {
@@ -166,9 +173,9 @@ async function makeCheck(
     return false;
   }
   tried.set(incident, { truths: before?.truths ?? -1, at: performance.now() + tryAgainMs });
-  const segment = record.symptoms.find(({ dimension }) => dimension !== null)?.dimension ?? null;
+  const lesson = { pair, incident, segment: segmentOf(record) };
   const signal = AbortSignal.timeout(checkMsMax);
-  const check = await learnFromRelease(releaseWorks, world, { pair, incident, segment }, signal);
+  const check = await learnFromRelease(releaseWorks, world, lesson, signal);
   tried.set(incident, { truths, at: performance.now() });
   if (known?.because === check.because) return false;
   await saveCheck(db, check, world.now());

@@ -1,4 +1,5 @@
-import type { PostMortem } from "@lastgood/sdk";
+import { type PostMortem, type PostMortemQuestion, postMortemQuestions } from "@lastgood/sdk";
+import { ownName } from "./gap.ts";
 
 /** The post-mortem for people. */
 export function toMarkdown(report: PostMortem): string {
@@ -35,20 +36,17 @@ export function toMarkdown(report: PostMortem): string {
     ),
     section("Losses", bullets(report.losses)),
     section("Not covered", bullets(report.notCovered)),
-    section("Gap", `${report.gap.is}: ${oneLine(report.gap.because)}`),
+    section("Gap", gapText(report)),
     section("Check", check === null ? "None." : checkText(check)),
     section(
       "Questions",
       table(
-        ["question", "answer"],
-        [
-          ["Why did the watch or canary not catch it?", report.questions.whyNotCaughtLive],
-          ["Why did the checks pass?", report.questions.whyChecksPassed],
-          [
-            "Was the change wrong, incomplete, or correct but badly communicated?",
-            report.questions.wrongIncompleteOrMiscommunicated,
-          ],
-        ],
+        ["question", "answer", "by"],
+        postMortemQuestions.map((question) => [
+          asked[question],
+          report.questions[question],
+          byText(report.answeredBy[question]),
+        ]),
       ),
     ),
     section(
@@ -65,6 +63,24 @@ export function toMarkdown(report: PostMortem): string {
       ),
     ),
   ].join("\n");
+}
+
+const asked: Readonly<Record<PostMortemQuestion, string>> = {
+  whyNotCaughtLive: "Why did the watch or canary not catch it?",
+  whyChecksPassed: "Why did the checks pass?",
+  wrongIncompleteOrMiscommunicated:
+    "Was the change wrong, incomplete, or correct but badly communicated?",
+};
+
+function byText(by: string | null): string {
+  return by === ownName ? "the records" : (by ?? "");
+}
+
+function gapText({ gap: { is, because, by }, incident }: PostMortem): string {
+  const told = oneLine(because);
+  if (by === null)
+    return `${is}: ${told}. Name it: \`lastgood incident gap ${incident} GAP "why"\``;
+  return by === ownName ? `${is}, as the records show: ${told}` : `${is}, named by ${by}: ${told}`;
 }
 
 function checkText(check: NonNullable<PostMortem["check"]>): string {

@@ -1,21 +1,21 @@
 /** The post-mortem, written from the records alone: what is not recorded is not claimed. */
 import type { Check, Incident, PostMortem, Recovery, Suspect } from "@lastgood/sdk";
+import { gapOf, ownName, type Passage, questionsOf } from "./gap.ts";
 
 export interface Records {
   readonly incident: Incident;
   readonly recovery: Recovery | null;
   readonly check: Check | null;
+  /** Null where it was no release that did it. */
+  readonly passage: Passage | null;
   readonly draft: boolean;
   readonly writtenAt: Date;
 }
 
-const unanswered = "unanswered";
-/** How Lastgood names itself where it acts by itself. */
-const ownName = "lastgood";
-
 export function writePostMortem(records: Records): PostMortem {
-  const { incident, recovery, check, draft, writtenAt } = records;
+  const { incident, recovery, check, passage, draft, writtenAt } = records;
   const cause = causeOf(incident, recovery);
+  const { answers, answeredBy } = questionsOf(passage);
   const began = cause?.exposedAt ?? incident.onset;
   return {
     incident: incident.id,
@@ -54,12 +54,9 @@ export function writePostMortem(records: Records): PostMortem {
       text,
     })),
     check,
-    gap: gapOf(check),
-    questions: {
-      whyNotCaughtLive: unanswered,
-      whyChecksPassed: unanswered,
-      wrongIncompleteOrMiscommunicated: unanswered,
-    },
+    gap: gapOf(check, passage),
+    questions: answers,
+    answeredBy,
     draft,
     writtenAt: writtenAt.toISOString(),
   };
@@ -81,22 +78,6 @@ function summaryOf(incident: Incident, cause: Suspect | null, recovery: Recovery
   const state =
     incident.verifiedAt === null ? "and is not verified yet" : `verified ${incident.verifiedAt}`;
   return `${what} ${change} did it, with a posterior of ${cause.posterior.toFixed(4)}. It was put back ${how}, ${state}.`;
-}
-
-function gapOf(check: Check | null): PostMortem["gap"] {
-  if (check?.accepted === true) {
-    return {
-      is: "check-bank",
-      because: `\`${check.command.join(" ")}\` is red on the bad revision and green on the good one: nothing ran it before the change went live.`,
-    };
-  }
-  return {
-    is: "none-possible",
-    because:
-      check === null
-        ? "no service that failed declares a sandbox with a check: an operator names the gap or gives a reason for none"
-        : `the declared check was not accepted (${check.because}): an operator names the gap or gives a reason for none`,
-  };
 }
 
 function between(from: string | null, to: string | null): number | null {

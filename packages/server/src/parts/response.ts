@@ -120,6 +120,7 @@ export async function openResponse(
     ...records,
     sandboxes,
     releaseWorks: { ...reached.executions, ...reached.gate, add: reached.checks.bank.add },
+    judgedBefore: reached.gate.judgedBefore,
     bank: reached.checks.bank,
     checkHistory: (service) => checkHistory(db, service),
     rerunsOf: (incident) => rerunsOf(db, incident),

@@ -147,7 +147,12 @@ const runs: readonly Row[] = [
   },
 ];
 
-const incident = (verb: string, which: string, says: RegExp, body = { reason: "x" }): Row => ({
+const incident = (
+  verb: string,
+  which: string,
+  says: RegExp,
+  body: object = { reason: "x" },
+): Row => ({
   name: `${verb} to the ${which} incident`,
   call: { ask: `POST /v1/incidents/{${which}}/${verb}`, body },
   ...{ fault: "state_forbids", exit: 5, says },
@@ -159,6 +164,13 @@ const incidents: readonly Row[] = [
   incident("take", "closed", /closed/),
   incident("done", "closed", /closed/),
   incident("close", "closed", /closed/),
+  {
+    ...incident("gap", "waiting", /no post-mortem yet.*recovery is verified/, {
+      gap: "review",
+      because: "nobody looked",
+    }),
+    ...{ fault: "not_found", exit: 3 },
+  },
   {
     name: "done without saying what",
     call: { ask: "POST /v1/incidents/{taken}/done", body: {} },

@@ -26,6 +26,11 @@ const usage: readonly Row[] = [
   typed("incidnet list", { ...bad, says: /unknown command.*Did you mean incident.*--help/s }),
   typed("incident", { ...bad, says: /A command is missing.*--help/ }),
   typed("incident take", { ...bad, says: /missing required argument 'id'.*--help/ }),
+  typed("incident gap {waiting} luck unlucky", {
+    ...bad,
+    says: /body\/gap.*shadow-window.*none-possible/,
+  }),
+  typed("incident answer {waiting}", { ...bad, says: /answer one at least: whyNotCaughtLive/ }),
   typed("changes --agnet backend", { ...bad, says: /unknown option.*Did you mean --agent/s }),
   typed("changes --since soon", { ...bad, says: /2h/ }),
   typed("changes --limit many", { ...bad, says: /limit/ }),

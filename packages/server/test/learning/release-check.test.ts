@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { production, publish, type Rules, route, router, startGateWorld } from "../gate/world.ts";
+import { refused } from "../releases/world.ts";
 import { handJudge, reaches } from "../rollouts/world.ts";
 import { until } from "../support/until.ts";
 
@@ -60,7 +61,8 @@ test("what failed under a release that was rolled back becomes a check once the 
     waiting.check?.because ?? "",
     /nothing that failed under support-router:14|nobody has told the right answer/,
   );
-  assert.equal(waiting.gap.is, "none-possible");
+  assert.deepEqual([waiting.gap.is, waiting.gap.by], ["shadow-window", "lastgood"]);
+  assert.match(waiting.gap.because, /nothing was compared in shadow \(gate_/);
 
   await Promise.all(
     done.map(({ execution, ticket }) =>
@@ -132,6 +134,38 @@ test("an incident with a rollback and no check stays open until an operator give
   assert.match(
     post.check?.because ?? "",
     /keep inputs with gateway\.record, or as `input` of executions/,
+  );
+  assert.match(post.questions.whyNotCaughtLive, /^the canary caught it: it served 50 %; noticed/);
+  assert.match(post.questions.whyChecksPassed, /^gate_\w+ let it through: 14 against 13: 0 of 0/);
+  assert.equal(post.answeredBy.wrongIncompleteOrMiscommunicated, null);
+  const { next } = await client.incident(incident);
+  assert.equal(next[0], `lastgood incident gap ${incident} GAP "why it got through"`);
+
+  const named = await client.nameGap(incident, "communication", "support was not told");
+  assert.deepEqual(named.gap, {
+    ...{ is: "communication", because: "support was not told", by: "token:admin" },
+  });
+  await client.answerPostMortem(incident, { wrongIncompleteOrMiscommunicated: "correct, untold" });
+  assert.equal((await client.incident(incident)).state, "resumed", "a check is still wanted");
+  const { markdown } = await client.postMortemMarkdown(incident);
+  assert.match(markdown, /communication, named by token:admin: support was not told/);
+  assert.match(markdown, /badly communicated\? \| correct, untold \| token:admin \|/);
+  const { audits } = await client.audits({});
+  assert.deepEqual(
+    audits.filter(({ target }) => target === incident).map(({ action }) => action),
+    ["incident.answer", "incident.gap"],
+  );
+  await assert.rejects(
+    client.nameGap(incident, "luck" as "review", "x"),
+    refused("bad_input", /shadow-window/),
+  );
+  await assert.rejects(
+    client.answerPostMortem(incident, {}),
+    refused("bad_input", /answer one at least: whyNotCaughtLive/),
+  );
+  await assert.rejects(
+    client.nameGap("inc_none", "review", "x"),
+    refused("not_found", /has no post-mortem yet/),
   );
   await client.closeIncident(
     incident,

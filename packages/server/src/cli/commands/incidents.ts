@@ -2,19 +2,21 @@ import type { Incident, IncidentSummary, Suspect } from "@lastgood/sdk";
 import type { Command } from "commander";
 import { type Context, withServer } from "../command.ts";
 import type { Terminal } from "../terminal.ts";
+import { postMortemCommands } from "./post-mortem.ts";
 
 export function incidentCommands(program: Command): void {
   const incident = program
     .command("incident")
     .summary("what went wrong, what did it, and who has it")
     .description(
-      "Incidents: see them, take one, say that it is put right, give it back, close it.\n\n" +
+      "Incidents: see them, take one, say that it is put right, give it back, write it up, close it.\n\n" +
         "  lastgood incident show\n" +
         "  lastgood incident take inc_1mf3k9q7x2ap",
     );
   listCommand(incident);
   showCommand(incident);
   personCommands(incident);
+  postMortemCommands(incident);
   freezeCommands(program);
   wouldHaveCommand(program);
 }
