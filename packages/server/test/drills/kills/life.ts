@@ -31,6 +31,7 @@ const stopMsMax = 20_000;
 const file = join(import.meta.dirname, "worker.ts");
 
 export function startLife(briefing: WorkerBriefing): Life {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(
     process.execPath,
     ["--conditions=development", "--disable-warning=ExperimentalWarning", file],
@@ -38,7 +39,7 @@ export function startLife(briefing: WorkerBriefing): Life {
       // A group of its own: a kill takes with it what the worker has started, as a pod's end would.
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env.PATH ?? "", KILLS_WORKER: JSON.stringify(briefing) },
+      env: { PATH, NODE_COMPILE_CACHE, KILLS_WORKER: JSON.stringify(briefing) },
     },
   );
   return listenTo(child, briefing);
