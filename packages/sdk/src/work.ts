@@ -119,7 +119,8 @@ async function beginWork(
     const { input, ...bare } = wanted;
     const begin = (each: typeof wanted) =>
       clock.tell(() => {
-        const late = { version, epoch, begunAt: clock.at(begunAt) };
+        // A server that was put back to an earlier time does not know our pin.
+        const late = { version, epoch: clock.epoch(epoch), begunAt: clock.at(begunAt) };
         return client.beginExecution({ ...each, late });
       });
     try {
@@ -168,19 +169,33 @@ async function beginWork(
 /** What is told at once needs no time: the server has its own. */
 const lateMs = 1_000;
 
-/** Times that the server's clock contradicts are refused, and it says how late it is there: told again by that. */
+/**
+ * Times and epochs that the server contradicts are refused, and it says how late it is there, and which epoch: told
+ * again by that.
+ */
 function serversClock() {
   let aheadMs = 0;
+  let epochMax = Number.POSITIVE_INFINITY;
+
+  /** Whether the server said what it would believe. */
+  function learns({ context }: Fault): boolean {
+    const now = Date.parse(String(context.now));
+    if (!Number.isNaN(now)) aheadMs = Date.now() - now;
+    if (typeof context.epoch === "number") epochMax = context.epoch;
+    return !Number.isNaN(now) || typeof context.epoch === "number";
+  }
+
   return {
     at: (ms: number) => new Date(ms - aheadMs).toISOString(),
+    epoch: (claimed: number) => Math.min(claimed, epochMax),
     async tell<T>(tell: () => Promise<T>): Promise<T> {
-      try {
-        return await tell();
-      } catch (error) {
-        const now = error instanceof Fault ? Date.parse(String(error.context.now)) : Number.NaN;
-        if (Number.isNaN(now)) throw error;
-        aheadMs = Date.now() - now;
-        return await tell();
+      for (let contradictions = 0; ; contradictions++) {
+        try {
+          return await tell();
+        } catch (error) {
+          const isOther = !(error instanceof Fault) || error.code !== "bad_input";
+          if (isOther || contradictions === 2 || !learns(error)) throw error;
+        }
       }
     },
   };

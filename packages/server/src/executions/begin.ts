@@ -6,7 +6,14 @@ import type { Json } from "../json/canonical.ts";
 import type { Db, Query, Tx } from "../store/database.ts";
 import { requireOwnSession } from "../store/own-session.ts";
 import { newUuid, type World } from "../world.ts";
-import { beginningOf, type Chosen, type Door, type Execution } from "./execution.ts";
+import {
+  beginningOf,
+  type Chosen,
+  type Door,
+  type Execution,
+  requireMade,
+  requirePast,
+} from "./execution.ts";
 import { insertExecution, lockLast, moveExecution, requireExecution } from "./execution-store.ts";
 import type { ReleaseSample } from "./release-sample.ts";
 
@@ -33,7 +40,20 @@ export interface ExecutionDeskDeps {
   policyOf(artifact: string): Promise<InFlightPolicy | null>;
   /** Faults `not_found`. */
   requireRelease(artifact: string, version: string): Promise<void>;
+  /** Of the environment's last pin; 0 where nothing was pinned. */
+  epochOf(environment: string): Promise<number>;
   observe(samples: readonly ReleaseSample[]): void;
+}
+
+/** What was begun while we were away, as it is kept. Faults `not_found`, and `bad_input` for what cannot have been. */
+export async function requireLate(
+  { world, requireRelease, epochOf }: ExecutionDeskDeps,
+  { artifact, environment }: Pick<Begin, "artifact" | "environment">,
+  { version, epoch, begunAt }: NonNullable<Begin["late"]>,
+): Promise<NonNullable<Begin["late"]>> {
+  await requireRelease(artifact, version);
+  requireMade(epoch, await epochOf(environment), environment);
+  return { version, epoch, begunAt: requirePast(begunAt, world.now(), "late.begunAt") };
 }
 
 export async function requireChosen(

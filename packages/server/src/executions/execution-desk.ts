@@ -7,11 +7,19 @@ import { type Actor, nameOf } from "../http/actor.ts";
 import type { Json } from "../json/canonical.ts";
 import type { Tx } from "../store/database.ts";
 import { requireOwnSession } from "../store/own-session.ts";
-import { type Begin, beginIn, type ExecutionDeskDeps, goOn, requireChosen } from "./begin.ts";
+import {
+  type Begin,
+  beginIn,
+  type ExecutionDeskDeps,
+  goOn,
+  requireChosen,
+  requireLate,
+} from "./begin.ts";
 import {
   type Chosen,
   type Execution,
   goingOn,
+  requireEnd,
   requireMayEnd,
   type WholeExecution,
 } from "./execution.ts";
@@ -61,9 +69,9 @@ export function createExecutionDesk(deps: ExecutionDeskDeps): ExecutionDesk {
   const { db, world, observe } = deps;
   return {
     async begin(actor, wanted) {
-      const chosen = wanted.late ?? (await requireChosen(deps, wanted));
-      if (wanted.late !== null) await deps.requireRelease(wanted.artifact, chosen.version);
-      return await db.begin((tx) => beginIn(tx, deps, actor, wanted, chosen));
+      const late = wanted.late === null ? null : await requireLate(deps, wanted, wanted.late);
+      const chosen = late ?? (await requireChosen(deps, wanted));
+      return await db.begin((tx) => beginIn(tx, deps, actor, { ...wanted, late }, chosen));
     },
     async step(actor, id) {
       const before = await requireExecution(db, id);
@@ -159,7 +167,9 @@ async function endIn(
   requireOwn(actor, execution);
   if (execution.state === state) return { execution, changed: false };
   requireMayEnd(execution);
-  const move = { state, error, endedAt: at ?? world.now(), next: null };
+  const now = world.now();
+  const endedAt = at === null ? now : requireEnd(execution, at, now);
+  const move = { state, error, endedAt, next: null };
   await moveExecution(tx, id, move);
   let { outputDigest } = execution;
   if (output !== undefined) {

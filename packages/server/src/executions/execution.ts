@@ -63,6 +63,46 @@ export interface Chosen {
   readonly epoch: number;
 }
 
+/** The clock of whoever tells may be off by this much. */
+const offMsMax = 60_000;
+
+/** When something was, told late, as it is kept: not after now. Faults `bad_input` for what is well ahead of now. */
+export function requirePast(at: Date, now: Date, path: string): Date {
+  if (at.getTime() <= now.getTime()) return at;
+  if (at.getTime() <= now.getTime() + offMsMax) return now;
+  throw new Fault(
+    "bad_input",
+    `${at.toISOString()} is ahead of ${now.toISOString()}, which it is here: tell when it was, by a clock that is set right.`,
+    { context: { path, now: now.toISOString() } },
+  );
+}
+
+/** When it ended, as it is kept. Faults `bad_input` for what is ahead of now, or well before its beginning. */
+export function requireEnd(
+  { id, begunAt }: Pick<Execution, "id" | "begunAt">,
+  at: Date,
+  now: Date,
+) {
+  const ended = requirePast(at, now, "at");
+  if (ended.getTime() >= begunAt.getTime()) return ended;
+  if (ended.getTime() >= begunAt.getTime() - offMsMax) return begunAt;
+  throw new Fault(
+    "bad_input",
+    `${id} did not end at ${at.toISOString()}, before it was begun at ${begunAt.toISOString()}: tell when it was, by a clock that is set right.`,
+    { context: { path: "at", now: now.toISOString() } },
+  );
+}
+
+/** Faults `bad_input` for a pin that was never made. */
+export function requireMade(claimed: number, made: number, environment: string): void {
+  if (claimed <= made) return;
+  throw new Fault(
+    "bad_input",
+    `${environment} is at epoch ${made}, and ${claimed} was not yet: name the one that the work was begun by.`,
+    { context: { path: "late.epoch", environment, epoch: made } },
+  );
+}
+
 /** What a step decides. */
 export type Going =
   | { readonly go: "on"; readonly spared: string | null }

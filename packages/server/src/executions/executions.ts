@@ -4,7 +4,7 @@ import type { Configuration } from "../config/config.ts";
 import { Fault } from "../fault.ts";
 import type { App } from "../http/app.ts";
 import { findArtifact } from "../releases/artifact-store.ts";
-import { pinHistory, requirePin } from "../releases/pin-store.ts";
+import { findEpoch, pinHistory, requirePin } from "../releases/pin-store.ts";
 import { requireRelease } from "../releases/release-store.ts";
 import type { Snapshots } from "../releases/snapshot.ts";
 import type { Db, Tx } from "../store/database.ts";
@@ -66,6 +66,7 @@ export function createExecutions(deps: ExecutionsDeps): Executions {
         ? null
         : { version: release.version, epoch: pin.epoch };
     },
+    epochOf: async (environment) => (await findEpoch(db, environment)) ?? 0,
     policyOf: async (artifact) => (await findArtifact(db, artifact))?.inFlight ?? null,
     requireRelease: async (artifact, version) => void (await requireRelease(db, artifact, version)),
   });

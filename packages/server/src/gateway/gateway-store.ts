@@ -6,15 +6,17 @@ const expireMs = 900_000;
 
 /**
  * Executions that passed through a gateway: new ones are written, those that were told as running are brought
- * up to date, anything else is left as it is. Releases that nobody knows are left out; how many were.
+ * up to date, anything else is left as it is. Releases that nobody knows are left out; how many were. They are over:
+ * a gateway's clock that is ahead, or an epoch that was never made, is no reason to leave them out, and is set right.
  */
 export async function saveReported(
   db: Db,
   environment: string,
   executions: readonly GatewayExecution[],
+  now: Date,
 ): Promise<number> {
   if (executions.length === 0) return 0;
-  const rows = db.json(executions.map(rowOf) as Parameters<Db["json"]>[0]);
+  const rows = db.json(executions.map((each) => rowOf(each, now)) as Parameters<Db["json"]>[0]);
   return await db.begin(async (tx) => {
     await tx`
       update executions e
@@ -38,7 +40,9 @@ export async function saveReported(
         insert into executions (id, environment, artifact, key, attempt, target, version, epoch,
           state, door, agent, session, dimensions, error, previous, next, mirror_of, begun_at,
           ended_at, input, output, output_digest, expires_at, expire_ms)
-        select id, ${environment}, artifact, key, attempt, target, version, epoch, state, door, agent,
+        select id, ${environment}, artifact, key, attempt, target, version,
+          least(epoch, coalesce((select epoch from environments where name = ${environment}), 0)),
+          state, door, agent,
           session, dimensions, error, previous, next, mirror_of, begun_at, ended_at, input, output,
           output_digest, begun_at + ${expireMs} * interval '1 millisecond', ${expireMs}
         from known
@@ -50,14 +54,17 @@ export async function saveReported(
 }
 
 /** What is kept of a content is plain JSON without NUL; what is none is left out. */
-function rowOf(execution: GatewayExecution) {
+function rowOf(execution: GatewayExecution, now: Date) {
+  const notAfter = (at: string | null) =>
+    at !== null && Date.parse(at) > now.getTime() ? now.toISOString() : at;
   const { outputDigest, mirrorOf, begunAt, endedAt, input, output, dimensions, ...rest } =
     execution;
   return {
     ...rest,
     door: mirrorOf === null ? "gateway" : "mirror",
     dimensions: Object.keys(dimensions).length === 0 ? null : dimensions,
-    ...{ output_digest: outputDigest, mirror_of: mirrorOf, begun_at: begunAt, ended_at: endedAt },
+    ...{ output_digest: outputDigest, mirror_of: mirrorOf },
+    ...{ begun_at: notAfter(begunAt), ended_at: notAfter(endedAt) },
     ...{ input: kept(input), output: kept(output) },
   };
 }

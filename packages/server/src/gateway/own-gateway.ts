@@ -52,7 +52,7 @@ export function createOwnGateway(deps: OwnGatewayDeps): OwnGateway {
   let gateway: Gateway | null = null;
   let stopPins = () => {};
   const take = async (environment: string, report: GatewayReport) => {
-    const unknown = await saveReported(db, environment, report.executions);
+    const unknown = await saveReported(db, environment, report.executions, world.now());
     if (unknown > 0)
       log.warn({ unknown }, "executions of releases that nobody knows were left out");
     const copied = report.executions.flatMap(({ mirrorOf }) => mirrorOf ?? []);

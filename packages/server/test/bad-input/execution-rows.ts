@@ -45,6 +45,26 @@ const begun: readonly Row[] = [
   ),
 ];
 
+const longAhead = "2999-01-01T00:00:00Z";
+const soonAhead = new Date(Date.now() + 3_600_000).toISOString();
+const fromAhead: readonly Row[] = [
+  begin(
+    "that begins in another millennium",
+    { late: { version: "1", epoch: 1, begunAt: longAhead } },
+    { ...bad, says: /2999-01-01T00:00:00.000Z is ahead of .*late\.begunAt/ },
+  ),
+  begin(
+    "that begins in an hour",
+    { late: { version: "1", epoch: 1, begunAt: soonAhead } },
+    { ...bad, says: /is ahead of .*late\.begunAt/ },
+  ),
+  begin(
+    "by a pin that there was not yet",
+    { late: { version: "1", epoch: 999_999, begunAt: "2026-01-01T00:00:00Z" } },
+    { ...bad, says: /production is at epoch \d+, and 999999 was not yet.*late\.epoch/ },
+  ),
+];
+
 const other: readonly Row[] = [
   ask("a step of nothing", `POST /v1/executions/${none}/step`, undefined, {
     ...{ ...missing, says: /executions list/ },
@@ -179,4 +199,4 @@ const gateways: readonly Row[] = [
   ),
 ];
 
-export const executionRows: readonly Row[] = [...begun, ...other, ...gateways];
+export const executionRows: readonly Row[] = [...begun, ...fromAhead, ...other, ...gateways];

@@ -247,6 +247,22 @@ test("nobody's end is a failure when its time is over", async () => {
   });
 });
 
+test("an end from the future, or from before its beginning, is refused, and a clock a little off is borne", async () => {
+  const artifact = await pinned("switch");
+  const { id, begunAt } = await begun(artifact, "ticket-1");
+  const from = (ms: number) => new Date(Date.parse(begunAt) + ms).toISOString();
+  const endAt = (at: string) => client.endExecution(id, { state: "finished", at });
+  await assert.rejects(endAt("2999-01-01T00:00:00Z"), refused("bad_input", /2999.* is ahead of/));
+  await assert.rejects(endAt(from(3_600_000)), refused("bad_input", /is ahead of/));
+  await assert.rejects(endAt(from(-3_600_000)), refused("bad_input", /before it was begun at/));
+  const { endedAt, state } = await endAt(from(-30_000));
+  assert.deepEqual([state, endedAt], ["finished", begunAt]);
+  const ahead = await begun(artifact, "ticket-2");
+  const told = new Date(Date.now() + 30_000).toISOString();
+  const ended = await client.endExecution(ahead.id, { state: "finished", at: told });
+  assert.ok(Date.parse(ended.endedAt ?? "") <= Date.now(), "nothing ended later than it was told");
+});
+
 test("one agent does not speak for another's execution", async () => {
   const artifact = await pinned("switch");
   const one = await server.clientAs("agent", "refunder");
@@ -283,4 +299,19 @@ test("of the gateway's executions only the last ones are known, however many com
   await db`update executions set door = 'sdk' where id = 'exe_bound_4'`;
   const before = { gateway: new Date(0), others: new Date(2_000) };
   assert.equal(await forgetEnded(db, before, 100), 1, "each door by its own age");
+});
+
+test("what a gateway reports from the future is kept by the time that it came", async () => {
+  const artifact = await pinned("switch");
+  const id = `exe_${crypto.randomUUID().replaceAll("-", "")}`;
+  const nobody = { agent: null, session: null, previous: null, next: null, mirrorOf: null };
+  const reported = {
+    ...{ id, artifact, key: id, target: id, version: "1", attempt: 1, epoch: 999_999, ...nobody },
+    ...{ dimensions: {}, error: null, outputDigest: null, state: "finished" as const },
+    ...{ begunAt: "2999-01-01T00:00:00Z", endedAt: "2999-01-01T00:00:01Z" },
+  };
+  await client.reportGateway(production, { samples: [], executions: [reported] });
+  const { begunAt, endedAt, epoch } = await client.execution(id);
+  assert.ok(Date.parse(begunAt) <= Date.now() && Date.parse(endedAt ?? "") <= Date.now());
+  assert.equal(epoch, (await client.pin(production, artifact)).epoch);
 });

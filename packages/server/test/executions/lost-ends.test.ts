@@ -112,3 +112,21 @@ test("what is told late ends too: without the output and the input that cannot b
   const { state, input, output, version } = await recordOf("late");
   assert.deepEqual([state, input, output, version], ["finished", null, null, "1"]);
 });
+
+test("what is told late by a clock that is an hour ahead is kept by the server's", async (t) => {
+  await server.stop();
+  await until("it to notice", () => releases.stale);
+  const real = Date.now.bind(Date);
+  let aheadMs = 3_600_000;
+  t.mock.method(Date, "now", () => real() + aheadMs);
+  await releases.run("refunds", { key: "ahead" }, () => "done");
+  aheadMs += 5_000;
+  await server.start();
+  await until("the server to be heard of", () => !releases.stale);
+  await releases.run("refunds", { key: "after that" }, () => "ok");
+  const { state, output, begunAt, endedAt } = await recordOf("ahead");
+  assert.deepEqual([state, output], ["finished", "done"]);
+  for (const at of [begunAt, endedAt ?? ""]) {
+    assert.ok(Math.abs(Date.parse(at) - real()) < 60_000, at);
+  }
+});
