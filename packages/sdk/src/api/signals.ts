@@ -161,6 +161,15 @@ export interface Judgement {
   /** Samples of it that could not be scored: no `ok`, and no value in [0,1] or none that `good` judges. */
   readonly unscored: number;
   readonly late: number;
+  /**
+   * Its samples that were judged in the whole alone, as 32 segments are judged and theirs was none of them; with the
+   * segments that were most of it. Empty: there are none.
+   */
+  readonly leftOut: readonly {
+    readonly signal: string;
+    readonly samples: number;
+    readonly busiest: readonly string[];
+  }[];
 }
 
 export interface JudgementDetails {

@@ -25,6 +25,8 @@ export interface Facts {
   readonly priors: Seen<readonly PriorFact[]>;
   /** What the bank said of releases that serve. */
   readonly looks: Seen<readonly LookFact[]>;
+  /** Samples of releases whose segment is judged by nobody. */
+  readonly leftOut: Seen<readonly LeftOutFact[]>;
   readonly freeze: Seen<{ readonly by: string; readonly reason: string; readonly at: Date } | null>;
   readonly store: Seen<StoreFact>;
   readonly disk: Seen<DiskFact>;
@@ -34,6 +36,15 @@ export interface Facts {
   readonly servers: Seen<number>;
   /** The environment variables that the configuration names, and whether they are set. */
   readonly variables: Readonly<Record<string, boolean>>;
+}
+
+export interface LeftOutFact {
+  readonly environment: string;
+  readonly artifact: string;
+  readonly candidate: string;
+  readonly signal: string;
+  readonly samples: number;
+  readonly busiest: readonly string[];
 }
 
 export interface RepositoryFact {

@@ -3,10 +3,12 @@ import type { CoverageCheck, Facts, PriorFact } from "./facts.ts";
 
 const dayMs = 86_400_000;
 const drillMsMax = 90 * dayMs;
+/** A segment that has fewer samples is not judged anyway. */
+const leftOutMin = 20;
 /** A try that is older than this many of its own intervals did not happen when it should have. */
 const missedMax = 3;
 
-export const releaseChecks: readonly CoverageCheck[] = [priors, watched, live];
+export const releaseChecks: readonly CoverageCheck[] = [priors, watched, live, segments];
 
 /** What a rollback would go to: whether it is known to start, and whether going there was rehearsed. */
 function priors({ priors: seen, at, config }: Facts): readonly Finding[] {
@@ -76,6 +78,20 @@ function live({ looks }: Facts): readonly Finding[] {
       about: `${environment}/${artifact}`,
       says: `${version} serves, and of the bank ${says}, as seen at ${at.toISOString()}`,
       mend: `lastgood gate live ${artifact} --environment ${environment}`,
+    }));
+}
+
+/** A release that is worse for some is found where these are judged by themselves, and 32 segments are. */
+function segments({ leftOut }: Facts): readonly Finding[] {
+  if (!leftOut.seen) return [];
+  return leftOut.value
+    .filter(({ samples }) => samples >= leftOutMin)
+    .map(({ environment, artifact, candidate, signal, samples, busiest }) => ({
+      kind: "unprotected",
+      code: "segments-not-judged",
+      about: `${environment}/${artifact}`,
+      says: `${samples} samples of ${signal} of ${candidate} are in segments that are not judged by themselves, as 32 others are (most of them ${busiest.join(", ")}): give its guardrails dimensions with fewer values`,
+      mend: `lastgood judgements show ${artifact} --environment ${environment}`,
     }));
 }
 

@@ -30,6 +30,7 @@ import {
 import type {
   AgentFact,
   Facts,
+  LeftOutFact,
   MessagesFact,
   PagesFact,
   PriorFact,
@@ -47,7 +48,7 @@ export interface GatherDeps {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly code: Pick<Code, "repositories" | "watch" | "mirrors">;
   readonly runtime: Pick<Runtime, "services" | "drift">;
-  readonly signals: Pick<Signals, "status">;
+  readonly signals: Pick<Signals, "status" | "judgements">;
   readonly messages: Pick<Messages, "engine" | "consumers">;
 }
 
@@ -67,9 +68,10 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     look(() => lookAtPages(db)),
     look(() => stuckRecoveries(db)),
   ]);
-  const [priors, looks, freeze, store, disk, backup, drill, servers] = await Promise.all([
+  const [priors, looks, leftOut, freeze, store, disk, backup, drill, servers] = await Promise.all([
     look(() => lookAtPriors(db)),
     look(() => listLooks(db)),
+    look(async () => lookAtLeftOut(deps)),
     look(() => readFreeze(db)),
     look(async () => ({ ...(await readStore(db, world)), embedded: deps.embedded })),
     look(() => lookAtDisk(home)),
@@ -82,7 +84,7 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     config,
     file: configuration.file?.status() ?? null,
     ...{ repositories, services, rules, messages, agents, pages, recoveries },
-    ...{ priors, looks, freeze, store, disk, backup, drill, servers },
+    ...{ priors, looks, leftOut, freeze, store, disk, backup, drill, servers },
     variables: variablesSet(config, environment),
   };
 }
@@ -138,6 +140,14 @@ function lookAtRules({ signals }: GatherDeps) {
     samples: rule.samples,
     lastSampleAt: rule.lastSampleAt === null ? null : new Date(rule.lastSampleAt),
   }));
+}
+
+function lookAtLeftOut({ signals }: GatherDeps): readonly LeftOutFact[] {
+  return signals
+    .judgements()
+    .flatMap(({ environment, artifact, candidate, leftOut }) =>
+      leftOut.map((each) => ({ environment, artifact, candidate, ...each })),
+    );
 }
 
 async function lookAtMessages({ db, messages }: GatherDeps): Promise<MessagesFact> {

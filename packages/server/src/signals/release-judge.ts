@@ -349,5 +349,5 @@ function fingerprintOf({ environment, artifact, candidate, control, guardrails }
       ...[sustainMs, minSamples, dimensions],
     ],
   );
-  return JSON.stringify([2, environment, artifact, candidate, control, held]);
+  return JSON.stringify([3, environment, artifact, candidate, control, held]);
 }

@@ -38,6 +38,9 @@ const judgementSchema: z.ZodType<Shown> = z.object({
   lines: z.array(lineSchema),
   unscored: z.number(),
   late: z.number(),
+  leftOut: z.array(
+    z.object({ signal: z.string(), samples: z.number(), busiest: z.array(z.string()) }),
+  ),
 });
 const detailsSchema: z.ZodType<JudgementDetails> = z.object({
   judgement: judgementSchema.nullable(),

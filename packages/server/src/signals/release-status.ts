@@ -1,6 +1,7 @@
 /** Judged releases as the API shows them. */
 import type { JudgedLine, JudgementDetails, Judgement as Shown } from "@lastgood/sdk";
 import type { Query } from "../store/database.ts";
+import { busiestOf } from "./left-out.ts";
 import type { Judged } from "./release-judge.ts";
 import { floorOfLine } from "./release-line.ts";
 import { trajectoryOf } from "./release-points.ts";
@@ -11,6 +12,7 @@ import {
   readReleaseTrajectory,
   readReleaseVerdicts,
 } from "./release-store.ts";
+import type { Trial } from "./release-trial.ts";
 import type { ReleaseFloor } from "./release-verdict.ts";
 import { shownEvidence } from "./saying.ts";
 
@@ -23,8 +25,18 @@ export function judgementToApi({ trial, verdict, stances }: Judged): Shown | nul
     onset: verdict.onset?.toISOString() ?? null,
     ...{ controlIsWell: verdict.controlIsWell, needsControl: verdict.needsControl },
     ...{ failing: verdict.failing, lines: stances.map(lineToApi) },
-    ...{ unscored: trial.unscored, late: trial.late },
+    ...{ unscored: trial.unscored, late: trial.late, leftOut: leftOutToApi(trial) },
   };
+}
+
+const busiestShown = 5;
+
+function leftOutToApi({ watched, lines }: Trial): Shown["leftOut"] {
+  return watched.guardrails.flatMap(({ signal }) => {
+    const left = lines[signal]?.leftOut;
+    if (left === undefined || left.samples === 0) return [];
+    return [{ signal, samples: left.samples, busiest: busiestOf(left, busiestShown) }];
+  });
 }
 
 function lineToApi(stance: Stance): JudgedLine {

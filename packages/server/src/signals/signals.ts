@@ -1,7 +1,7 @@
 /**
  * The signals room, put together: probes and pushed samples in, verdicts out, evidence kept.
  */
-import type { RuleDetails, SignalsStatus } from "@lastgood/sdk";
+import type { Judgement, RuleDetails, SignalsStatus } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
 import { upstreamOf } from "../config/graph.ts";
@@ -64,6 +64,8 @@ export interface Signals {
   servedRevision(service: string): { readonly revision: string; readonly at: Date } | null;
   /** Compares releases by the samples that carry their labels. */
   readonly releases: ReleaseJudge;
+  /** What is said of every release that is watched, by this server. */
+  judgements(): readonly Judgement[];
   /** Of several servers one judges releases, and acts on what it says. */
   isJudging(): boolean;
   readonly layer: Layer<"signals">;
@@ -259,6 +261,7 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
         .map(({ signal, history }) => ({ signal, samples: recentOf(history) })),
     servedRevision: probes.servedRevision,
     releases: judge,
+    judgements: releases.judgements,
     isJudging: releases.isJudging,
     layer: createBaselineLayer({
       world,

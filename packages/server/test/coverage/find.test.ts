@@ -75,6 +75,7 @@ const well: Facts = {
   recoveries: seen([]),
   priors: seen([]),
   looks: seen([]),
+  leftOut: seen([]),
   freeze: seen(null),
   store: seen({
     ...{ embedded: true, version: "18.4", clockAheadMs: 3 },
@@ -139,6 +140,15 @@ const live = (ok: boolean | null): Facts => ({
     { environment: "production", artifact: "router", version: "v14", at, ok, says: "0 of 1" },
   ]),
 });
+const leftOut = (samples: number): Facts => ({
+  ...well,
+  leftOut: seen([
+    {
+      ...{ environment: "production", artifact: "router", candidate: "v14", signal: "quality" },
+      ...{ samples, busiest: ["customer=acme"] },
+    },
+  ]),
+});
 const file = (change: object): Facts => ({
   ...well,
   file: well.file === null ? null : { ...well.file, ...change },
@@ -190,6 +200,7 @@ const table: readonly [string, Facts, string, RegExp][] = [
   ],
   ["a release that serves and fails", live(false), "live-fails-check", /gate live router/],
   ["a release that nobody can ask", live(null), "live-not-told", /gate live router/],
+  ["segments that nobody judges", leftOut(20), "segments-not-judged", /judgements show router/],
   ["a way back that leads nowhere", prior({ ok: false }), "prior-not-passable", /rollout prior/],
   ["a way back not tried", prior({ at: ago(1) }), "prior-not-tried", /rollout prior router/],
   ["a way back not started", prior({ starts: false }), "prior-not-started", /router\.probe\.start/],

@@ -64,6 +64,11 @@ function show(terminal: Terminal, judgement: Judgement): void {
     ]),
   );
   if (unscored + late > 0) terminal.line(`Not scored: ${unscored}; too late: ${late}.`);
+  for (const { signal, samples, busiest } of judgement.leftOut) {
+    terminal.line(
+      `Not judged by segment: ${samples} of ${signal}, as 32 segments have every place (most of them ${busiest.join(", ")}): declare dimensions with fewer values.`,
+    );
+  }
   terminal.line();
 }
 
