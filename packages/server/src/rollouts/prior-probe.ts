@@ -15,7 +15,7 @@ import type { Snapshots } from "../releases/snapshot.ts";
 import type { Db } from "../store/database.ts";
 import { whileHolding } from "../store/lease.ts";
 import type { World } from "../world.ts";
-import { findProbe, type Probed, saveProbe } from "./probe-store.ts";
+import { findProbe, forgetProbe, type Probed, saveProbe } from "./probe-store.ts";
 import { type ReverseGate, settingsFor } from "./reverse-gate.ts";
 import { isReversible } from "./rollout.ts";
 import { openOn } from "./rollout-store.ts";
@@ -76,10 +76,10 @@ export function startPriorProbes(deps: PriorProbeDeps): PriorProbes {
     return due;
   }
 
-  /** Another process may have tried it meanwhile; where there is nothing to go back to, nothing is tried. */
+  /** Another process may have tried it meanwhile; where there is nothing to go back to, nothing is known of it. */
   async function tryAgain(dial: Dial, signal: AbortSignal): Promise<void> {
     const version = await priorOf(db, dial);
-    if (version === null) return;
+    if (version === null) return await forgetProbe(db, dial);
     const last = await findProbe(db, dial);
     const ageMs = last === null ? Number.POSITIVE_INFINITY : ageOf(last);
     const again = settingsFor(configuration, dial.artifact).probe.every;

@@ -41,6 +41,15 @@ export async function findProbe(
   return row ?? null;
 }
 
+/** Nothing is gone back to there any more: what was tried says nothing of it. */
+export async function forgetProbe(
+  db: Query,
+  { environment, artifact }: Pick<Probed, "environment" | "artifact">,
+): Promise<void> {
+  await db`
+    delete from prior_probes where environment = ${environment} and artifact = ${artifact}`;
+}
+
 /** Those that are not passable first. */
 export async function listProbes(db: Query): Promise<readonly Probed[]> {
   return await db<Probed[]>`

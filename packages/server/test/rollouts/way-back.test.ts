@@ -72,6 +72,16 @@ test("plain rollback looks first as well, and goes without looking only when it 
   );
 });
 
+test("what was tried of a way back is forgotten once there is nothing to go back to", async () => {
+  await using server = await startRouter();
+  const { client } = server;
+  await client.deployRelease(production, "router", { version: "v14" });
+  const tried = async () => (await client.priorProbes()).probes.map(({ version }) => version);
+  await until("the prior to be tried", async () => (await tried()).includes("v13"));
+  await client.rollBackRelease(production, "router");
+  await until("it to be forgotten", async () => (await tried()).length === 0);
+});
+
 test("of two who roll back at once one goes back, and the other is refused: nothing good is barred", async () => {
   // Each looks before it moves, for long enough that both have looked at the same pin.
   await using server = await startRouter({ probe: { start: ["sleep", "1"] } });
