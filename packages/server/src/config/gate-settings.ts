@@ -98,7 +98,9 @@ const liveSchema = z
       .min(1)
       .max(2_000)
       .default(200)
-      .describe("Checks are left out whose cases would make it more than so many."),
+      .describe(
+        "So many cases are asked at a time; where the bank has more, its checks take turns.",
+      ),
   })
   .prefault({});
 

@@ -16,7 +16,7 @@ import { pinHistory, pinsInForce, requirePin } from "../releases/pin-store.ts";
 import { barredVersions } from "../releases/release-store.ts";
 import { whileHolding } from "../store/lease.ts";
 import { type ExamineDeps, notDeclared, settingsFor, tryChecks } from "./judge.ts";
-import { type Looked, lookedAt, suspicious, withinCases } from "./live.ts";
+import { type Looked, lookedAt, suspicious, turnOf, type Unasked } from "./live.ts";
 import { findLook, type LiveLook, saveLook } from "./live-store.ts";
 import type { ObserveLive } from "./neighbours.ts";
 
@@ -113,15 +113,25 @@ async function lookOnce(
   const last = await findLook(db, { environment, artifact });
   const known = (last?.known ?? []).filter((name) => names.has(name));
   const signal = AbortSignal.any([given, AbortSignal.timeout(lookMsMax)]);
+  const failed = last?.version === version ? last.failing.map(({ check }) => check) : [];
+  const { asked, after, tooLarge } = turnOf(bank, settings.live.cases, {
+    after: last?.turn ?? null,
+    failing: failed.filter((name) => known.includes(name)),
+  });
   const asking: Asking = {
     ...{ deps, settings, artifact, version, known, signal },
     prior: () => priorOf(deps, { environment, artifact }),
-    checks: withinCases(bank, settings.live.cases),
+    checks: asked,
   };
-  const { looked, prior } = await askBoth(asking, { inBank: bank.length, faulty: faulty.length });
+  const { looked, prior } = await askBoth(asking, {
+    waiting: bank.length - asked.length - tooLarge.length,
+    tooLarge: tooLarge.map(({ name }) => name),
+    faulty: faulty.length,
+  });
   const at = world.now();
   const tookMs = Math.round(performance.now() - began);
-  const look: LiveLook = { ...looked, environment, artifact, version, prior, at, tookMs };
+  const place = { environment, artifact, version };
+  const look: LiveLook = { ...looked, ...place, prior, at, tookMs, turn: after };
   await saveLook(db, look);
   if (look.ok !== null) {
     const value = look.checks === 0 ? 1 : look.passed / look.checks;
@@ -144,7 +154,7 @@ interface Asking {
 /** What serves, and of what it fails and passed before also what a rollback goes to. */
 async function askBoth(
   { deps, settings, artifact, version, prior: find, checks, known, signal }: Asking,
-  { inBank, faulty }: { readonly inBank: number; readonly faulty: number },
+  unasked: Unasked,
 ): Promise<{ readonly looked: Looked; readonly prior: string | null }> {
   const ask = async (of: string, these: readonly BankCheck[]) => {
     try {
@@ -166,7 +176,7 @@ async function askBoth(
   const before = prior === null ? null : await ask(prior, again);
   const told = before instanceof Fault ? null : before;
   return {
-    looked: lookedAt(results, known, told, { leftOut: inBank - checks.length, faulty }),
+    looked: lookedAt(results, known, told, unasked),
     prior,
   };
 }

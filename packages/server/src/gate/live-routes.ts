@@ -58,6 +58,6 @@ export function liveRoutes(
   );
 }
 
-function lookToApi({ at, known: _known, ...look }: LiveLook): ApiLook {
+function lookToApi({ at, known: _known, turn: _turn, ...look }: LiveLook): ApiLook {
   return { ...look, at: at.toISOString() };
 }

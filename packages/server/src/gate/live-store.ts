@@ -10,6 +10,8 @@ export interface LiveLook extends Looked {
   readonly prior: string | null;
   readonly at: Date;
   readonly tookMs: number;
+  /** The check whose turn it was last, where the bank is too large for one look. */
+  readonly turn: string | null;
 }
 
 const looksMax = 1_000;
@@ -25,12 +27,12 @@ export async function saveLook(db: Query, look: LiveLook): Promise<void> {
     insert into live_looks ${db({
       ...{ environment, artifact, version, prior, at, took_ms: tookMs, ok, passed, checks },
       ...{ says: says.slice(0, lettersMax), failing: failing as unknown as Json },
-      known: [...look.known],
+      ...{ known: [...look.known], turn: look.turn },
     })}
     on conflict (environment, artifact) do update set version = excluded.version,
       prior = excluded.prior, at = excluded.at, took_ms = excluded.took_ms, ok = excluded.ok,
       passed = excluded.passed, checks = excluded.checks, says = excluded.says,
-      failing = excluded.failing, known = excluded.known`;
+      failing = excluded.failing, known = excluded.known, turn = excluded.turn`;
 }
 
 export async function findLook(
@@ -49,7 +51,7 @@ export async function listLooks(db: Query): Promise<readonly LiveLook[]> {
 async function selectLooks(db: Query, where: ReturnType<Query>): Promise<readonly LiveLook[]> {
   return await db<LiveLook[]>`
     select environment, artifact, version, prior, at, took_ms as "tookMs", ok, passed, checks, says,
-           failing, known
+           failing, known, turn
     from live_looks where ${where}
     order by ok is not false, ok is not null, environment, artifact limit ${looksMax}`;
 }

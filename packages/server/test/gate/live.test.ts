@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CheckResult } from "@lastgood/sdk";
+import fc from "fast-check";
 import type { BankCheck } from "../../src/checks/check.ts";
-import { lookedAt, suspicious, withinCases } from "../../src/gate/live.ts";
+import { lookedAt, suspicious, turnOf } from "../../src/gate/live.ts";
 import { until } from "../support/until.ts";
 import { capitalsCheck, production, publish, router, startGateWorld } from "./world.ts";
 
@@ -10,7 +11,15 @@ const result = (check: string, outcome: CheckResult["outcome"]): CheckResult => 
   ...{ check, bank: "checks", outcome, passed: 0, cases: 1, says: outcome, results: [] },
 });
 
-const whole = { leftOut: 0, faulty: 0 };
+const whole = { waiting: 0, tooLarge: [], faulty: 0 };
+
+function bankOf(sizes: readonly number[]): readonly BankCheck[] {
+  return sizes.map((many, index) => ({
+    ...{ name: `c${String(index).padStart(2, "0")}`, cases: Array(many).fill({}) },
+  })) as unknown as readonly BankCheck[];
+}
+
+const namesOf = (checks: readonly BankCheck[]) => checks.map(({ name }) => name);
 
 test("only what passed before can fail now, and only where the release before passes it still", () => {
   const failed = [result("a", "failed"), result("b", "passed")];
@@ -20,19 +29,72 @@ test("only what passed before can fail now, and only where the release before pa
     lookedAt(failed, ["a", "b"], [result("a", outcome)], whole).ok;
   assert.deepEqual([ok("passed"), ok("failed"), ok("cannot-tell")], [false, true, null]);
   assert.equal(lookedAt(failed, ["a"], null, whole).ok, null, "there is none to ask");
-  const unknown = lookedAt([result("a", "cannot-tell")], ["a"], null, { ...whole, leftOut: 2 });
+  const unknown = lookedAt([result("a", "cannot-tell")], ["a"], null, { ...whole, waiting: 2 });
   assert.deepEqual([unknown.ok, unknown.known], [null, ["a"]]);
-  assert.match(unknown.says, /^0 of 1 checks passed; 1 could not be told; 2 left out/);
+  assert.match(
+    unknown.says,
+    /^0 of 1 checks passed; 1 could not be told; 2 others have their turn next/,
+  );
   assert.deepEqual(lookedAt(failed, ["c"], null, whole).known, ["c", "b"]);
   const unread = lookedAt([result("a", "passed")], [], null, { ...whole, faulty: 1 });
   assert.deepEqual([unread.ok, /is no check: 1 of the files/.test(unread.says)], [null, true]);
-  const bank = [3, 5, 2].map((many, index) => ({
-    ...{ name: `${index}`, cases: Array(many).fill({}) },
-  })) as unknown as readonly BankCheck[];
+  const tooLarge = lookedAt([], [], null, { ...whole, tooLarge: ["a"] });
+  assert.equal(tooLarge.ok, null, "nothing was asked");
+  assert.match(tooLarge.says, /a: more cases than `live\.cases`, so never asked/);
+});
+
+test("where the bank has too many cases for one look, each check has its turn, those that failed before again and again", () => {
+  const bank = bankOf([3, 5, 2, 9]);
+  const begun = turnOf(bank, 6, { after: null, failing: [] });
+  assert.deepEqual([namesOf(begun.asked), begun.after], [["c00"], "c00"]);
+  assert.deepEqual(namesOf(begun.tooLarge), ["c03"]);
+  const next = turnOf(bank, 6, { after: "c00", failing: ["c02"] });
   assert.deepEqual(
-    withinCases(bank, 6).map(({ name }) => name),
-    ["0", "2"],
+    [namesOf(next.asked), next.after],
+    [["c01"], "c01"],
+    "c02 does not fit beside it",
   );
+  const third = turnOf(bank, 6, { after: "c01", failing: ["c00"] });
+  assert.deepEqual(namesOf(third.asked), ["c00", "c02"]);
+  assert.deepEqual(namesOf(turnOf(bank, 10, { after: "c01", failing: [] }).asked), ["c02"]);
+  const all = turnOf(bank, 19, { after: "c01", failing: [] });
+  assert.deepEqual([namesOf(all.asked), all.after], [namesOf(bank), null]);
+
+  const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 20 });
+  const failing = fc.array(fc.uniqueArray(fc.nat({ max: 19 })), { minLength: 20 });
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 6, max: 40 }), failing, (many, casesMax, failures) => {
+      const checks = bankOf(many);
+      const seen = new Set<string>();
+      let after: string | null = null;
+      for (let look = 0; look < checks.length; look++) {
+        const failed = failures[look]?.flatMap((at) => checks[at]?.name ?? []) ?? [];
+        const turn = turnOf(checks, casesMax, { after, failing: failed });
+        const cases = turn.asked.reduce((sum, check) => sum + check.cases.length, 0);
+        assert.ok(cases <= casesMax);
+        assert.equal(new Set(namesOf(turn.asked)).size, turn.asked.length);
+        for (const name of namesOf(turn.asked)) seen.add(name);
+        after = turn.after;
+      }
+      const asked = checks.filter(({ cases }) => cases.length <= casesMax);
+      assert.deepEqual([...seen].toSorted(), namesOf(asked));
+    }),
+  );
+});
+
+test("looks at a bank that is too large for one take turns, each going on after the last", async () => {
+  await using world = await startGateWorld({ live: { every: "never", cases: 2 } });
+  const { client } = world;
+  await world.put("a.yaml", capitalsCheck);
+  await world.put("b.yaml", capitalsCheck.replace("because: ", "because: b "));
+  await publish(client, "14", { capitals: "general" }, true);
+  const looks = [];
+  for (let index = 0; index < 3; index++) looks.push(await client.lookAtLive(production, router));
+  assert.deepEqual(
+    looks.map(({ failing }) => failing.map(({ check }) => check)),
+    [["a"], ["b"], ["a"]],
+  );
+  assert.match(looks[0]?.says ?? "", /0 of 1 checks passed; 1 others have their turn next/);
 });
 
 test("what serves is held to the bank again and again: what passed before and fails now is told of it, and nothing moves", async () => {
