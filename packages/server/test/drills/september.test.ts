@@ -8,7 +8,7 @@ const seed = Number(process.env.SEED ?? 1);
 const bin = join(import.meta.dirname, "../../bin/lastgood.js");
 
 test("september is recovered, verified and written up, and so is the same damage again, to which its playbook led; --json prints one object and nothing else", {
-  timeout: 115_000,
+  timeout: 170_000,
 }, async (t) => {
   const { code, stdout, stderr } = await drill(
     "september",
@@ -35,7 +35,7 @@ async function drill(...args: readonly string[]) {
     execFile(
       process.execPath,
       command,
-      { timeout: 110_000, maxBuffer: 10_000_000 },
+      { timeout: 165_000, maxBuffer: 10_000_000 },
       (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
     );
