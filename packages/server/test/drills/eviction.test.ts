@@ -50,13 +50,13 @@ test("a story's kill lands where its writer comes by, and every variant is told 
 });
 
 test("a writer that is killed is followed by one that goes on from the word that is there", {
-  timeout: 115_000,
+  timeout: 170_000,
 }, async (t) => {
   await passes(t, ["--variant", "plain"]);
 });
 
 test("a writer that does not come back is followed by another of its role", {
-  timeout: 115_000,
+  timeout: 170_000,
 }, async (t) => {
   await passes(t, ["--variant", "takeover"]);
 });
@@ -82,7 +82,7 @@ async function lastgood(args: readonly string[]) {
     execFile(
       process.execPath,
       ["--conditions=development", bin, ...args],
-      { timeout: 110_000, maxBuffer: 10_000_000 },
+      { timeout: 165_000, maxBuffer: 10_000_000 },
       (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
     );

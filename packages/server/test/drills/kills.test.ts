@@ -8,7 +8,7 @@ const seed = Number(process.env.SEED ?? Date.now() % 100_000);
 const kills = Number(process.env.KILLS ?? 50);
 
 test("agents that are killed from outside at any moment lose nothing, and do nothing twice", {
-  timeout: 115_000,
+  timeout: 170_000,
 }, async (t) => {
   await using store = await startDatabase();
   const outcome = await runKills({

@@ -69,7 +69,7 @@ test("seeds tell other surges and other outages", () => {
 });
 
 test("a live model that a surge makes misroute goes back, and its bias does not come through again", {
-  timeout: 115_000,
+  timeout: 170_000,
 }, async (t) => {
   const args = ["drill", "run", "support-router", "--seed", String(seed), "--json"];
   const { code, stdout, stderr } = await lastgood([...args, "--variant", "surge"]);
@@ -87,7 +87,7 @@ async function lastgood(args: readonly string[]) {
     execFile(
       process.execPath,
       ["--conditions=development", bin, ...args],
-      { timeout: 110_000, maxBuffer: 10_000_000 },
+      { timeout: 165_000, maxBuffer: 10_000_000 },
       (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
     );
