@@ -52,10 +52,11 @@ export function createFollowing(deps: FollowingDeps): Following {
   let isEnding = false;
   let following: Promise<void> = Promise.resolve();
 
-  const ask = (epoch: number, wait: number, signal: AbortSignal) =>
-    client.pollPins(environment, id, { epoch, artifacts, waitMs: wait }, signal);
+  type At = Pick<Held, "epoch" | "line">;
+  const ask = ({ epoch, line }: At, wait: number, signal: AbortSignal) =>
+    client.pollPins(environment, id, { epoch, line, artifacts, waitMs: wait }, signal);
   /** Everything anew: what was kept may have been kept for other artifacts. */
-  const askAll = (signal: AbortSignal) => ask(0, 0, signal);
+  const askAll = (signal: AbortSignal) => ask({ epoch: 0, line: undefined }, 0, signal);
 
   /** P1. */
   async function takeIn(news: PinNews): Promise<void> {
@@ -81,7 +82,7 @@ export function createFollowing(deps: FollowingDeps): Following {
       // A server that is back is known to be at once, not when it next has news.
       const wait = isStale ? 0 : waitMs;
       try {
-        await takeIn(await ask(epoch, wait, over.signal));
+        await takeIn(await ask(held, wait, over.signal));
         failures = 0;
         // A server that ends answers at once: it is not asked again and again.
         const hadNews = wait === 0 || held.epoch !== epoch;

@@ -35,20 +35,25 @@ export interface HeldPin {
 export interface Held {
   readonly environment: string;
   readonly epoch: number;
+  /** What came with the epoch; undefined before the first. */
+  readonly line: string | undefined;
   readonly pins: ReadonlyMap<string, HeldPin>;
 }
 
 export function nothingHeld(environment: string): Held {
-  return { environment, epoch: 0, pins: new Map() };
+  return { environment, epoch: 0, line: undefined, pins: new Map() };
 }
 
 /** With the news taken in; pins that did not change are the same objects. */
-export function heldAfter(held: Held, { epoch, full, pins }: PinNews): Held {
+export function heldAfter(held: Held, { epoch, line, full, pins }: News): Held {
   const { environment } = held;
   const next = new Map(full ? [] : held.pins);
   for (const pin of pins) next.set(pin.artifact, ready(environment, pin));
-  return { environment, epoch, pins: next };
+  return { environment, epoch, line, pins: next };
 }
+
+/** As it is told, or as it was kept. */
+export type News = Omit<PinNews, "line"> & { readonly line: string | undefined };
 
 function ready(environment: string, pin: SnapshotPin): HeldPin {
   const { artifact, kind, inFlight = null, epoch, releases } = pin;
@@ -64,8 +69,16 @@ function ready(environment: string, pin: SnapshotPin): HeldPin {
 export function changedBetween(before: Held, after: Held): readonly string[] {
   const names = new Set([...before.pins.keys(), ...after.pins.keys()]);
   return [...names].filter(
-    (name) => before.pins.get(name)?.pin.epoch !== after.pins.get(name)?.pin.epoch,
+    (name) => !isSamePin(before.pins.get(name)?.pin, after.pins.get(name)?.pin),
   );
+}
+
+/** Of another line of the database the same epoch is another pin. */
+function isSamePin(one: SnapshotPin | undefined, other: SnapshotPin | undefined): boolean {
+  if (one === undefined || other === undefined || one === other) return one === other;
+  const sayShares = ({ releases }: SnapshotPin) =>
+    JSON.stringify(releases.map(({ version, share, digest }) => [version, share, digest]));
+  return one.epoch === other.epoch && sayShares(one) === sayShares(other);
 }
 
 /** Faults `not_found` and, for a split pin without a key, `bad_input`. */

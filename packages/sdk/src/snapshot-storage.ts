@@ -16,15 +16,16 @@ interface Stored {
   readonly form: number;
   readonly environment: string;
   readonly epoch: number;
+  readonly line?: string | undefined;
   readonly pins: readonly SnapshotPin[];
 }
 
 export async function saveHeld(
   storage: SnapshotStorage,
-  { environment, epoch, pins }: Held,
+  { environment, epoch, line, pins }: Held,
 ): Promise<void> {
   const kept = [...pins.values()].map(({ pin }) => pin);
-  const stored: Stored = { form, environment, epoch, pins: kept };
+  const stored: Stored = { form, environment, epoch, line, pins: kept };
   try {
     await storage.save(JSON.stringify(stored));
   } catch (cause) {
@@ -46,8 +47,8 @@ export async function loadHeld(
     if (text === null) return null;
     const stored = JSON.parse(text) as Stored;
     if (stored.form !== form || stored.environment !== environment) return null;
-    const { epoch, pins } = stored;
-    return heldAfter(nothingHeld(environment), { environment, epoch, full: true, pins });
+    const { epoch, line, pins } = stored;
+    return heldAfter(nothingHeld(environment), { environment, epoch, line, full: true, pins });
   } catch (cause) {
     throw new Fault(
       "store_unreachable",

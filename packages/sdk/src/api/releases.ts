@@ -188,6 +188,8 @@ export interface Deployed extends Pin {
 export interface PinPoll {
   /** The epoch that it follows; 0 for none. This is its acknowledgement. */
   readonly epoch: number;
+  /** What came with that epoch: where the database was put back since, everything is told anew. */
+  readonly line?: string | undefined;
   /** Absent: all of the environment. At most 1,000. */
   readonly artifacts?: readonly string[] | undefined;
   /** How long to wait for a change. 0 to 60,000; default 0. */
@@ -213,6 +215,8 @@ export interface SnapshotPin {
 export interface PinNews {
   readonly environment: string;
   readonly epoch: number;
+  /** Of the epoch: a database that was put back to an earlier time makes the same epoch again with another one. */
+  readonly line: string;
   /** True: `pins` are all there are; otherwise those that changed since the epoch that was asked with. */
   readonly full: boolean;
   readonly pins: readonly SnapshotPin[];

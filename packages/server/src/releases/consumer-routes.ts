@@ -7,6 +7,7 @@ import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { listConsumers } from "./consumer-store.ts";
 import type { Consumers } from "./consumers.ts";
+import { createLines } from "./pin-line.ts";
 import { createNewsTexts } from "./pin-news.ts";
 import { requireEpoch } from "./pin-store.ts";
 import {
@@ -58,6 +59,14 @@ export function consumerRoutes(app: App, deps: ConsumerRoutesDeps): void {
 function pollRoutes(app: App, deps: ConsumerRoutesDeps): void {
   const { db, configuration, snapshots, consumers } = deps;
   const textOf = createNewsTexts();
+  const lines = createLines(db);
+  /** Another server may have moved a pin, and told of it, before this one has looked. */
+  const reached = async (environment: string, epoch: number) => {
+    const known = await snapshots.current(environment);
+    if (epoch <= known.epoch) return known;
+    await snapshots.moved(environment);
+    return await snapshots.current(environment);
+  };
   app.addHook("preClose", async () => snapshots.endWaits());
   app.post(
     "/v1/environments/:environment/consumers/:id/poll",
@@ -72,19 +81,22 @@ function pollRoutes(app: App, deps: ConsumerRoutesDeps): void {
       },
     },
     async ({ actor, body, params: { environment, id } }, reply) => {
-      const { epoch, waitMs } = body;
+      const { epoch, line, waitMs } = body;
       const artifacts = body.artifacts === undefined ? null : [...new Set(body.artifacts)].sort();
       // The environment of this file is waited in before anything is pinned; a name that nobody knows is not.
       if (environment !== configuration.current().releases.environment) {
         if ((await snapshots.current(environment)).epoch === 0) await requireEpoch(db, environment);
       }
-      await consumers.heard({ environment, id, artifacts, epoch, ...ofActor(actor) });
-      const wait = { ms: waitMs, signal: goneOf(reply) };
+      const followed = await lines.followed(await reached(environment, epoch), { epoch, line });
+      await consumers.heard({ environment, id, artifacts, epoch: followed, ...ofActor(actor) });
+      // What is followed of another line is wrong already: it does not wait.
+      const wait = { ms: followed === epoch ? waitMs : 0, signal: goneOf(reply) };
       const snapshot = await snapshots.newerThan(environment, epoch, wait);
-      const text = textOf(snapshot, epoch, artifacts);
+      const since = await lines.followed(snapshot, { epoch: followed, line });
+      const text = textOf(snapshot, since, artifacts);
       // One text for all that ask the same, in place of one check and one text for each.
       reply.serializer(() => text);
-      return { environment, epoch: snapshot.epoch, full: false, pins: [] };
+      return { environment, epoch: snapshot.epoch, line: snapshot.line, full: false, pins: [] };
     },
   );
 

@@ -5,6 +5,7 @@
  *   F1. Only writes are held to it: reading under an old pin harms nobody.
  *   F2. Where the artifact's policy is `finish-old`, what was begun under the old pin ends under it.
  *   F3. Without an artifact (`production=7`) any change of the environment fences.
+ *   F4. An epoch that was not made yet fences: it was resolved before the database was put back to an earlier time.
  */
 import { Fault } from "../fault.ts";
 import type { App } from "../http/app.ts";
@@ -48,11 +49,21 @@ async function requireSameEpoch(db: Db, { environment, epoch }: Claim): Promise<
   if (now !== epoch) throw fenced(environment, epoch, `it is at epoch ${now}`);
 }
 
+/** F4. */
+async function requireReached(
+  db: Db,
+  { environment, epoch }: Pick<Claim, "environment" | "epoch">,
+): Promise<void> {
+  const now = await requireEpoch(db, environment);
+  if (epoch > now) throw fenced(environment, epoch, `${environment} is at epoch ${now}`);
+}
+
 async function requireSamePin(db: Db, { environment, epoch }: Claim, name: string): Promise<void> {
   const pin = await findPin(db, environment, name);
   const place = `${environment}/${name}`;
   if (pin === null) throw fenced(place, epoch, "it is not pinned");
-  if (pin.epoch <= epoch) return;
+  if (pin.epoch === epoch) return;
+  if (pin.epoch < epoch) return await requireReached(db, { environment, epoch });
   // F2.
   const artifact = await findArtifact(db, name);
   if (artifact?.inFlight === "finish-old") return;

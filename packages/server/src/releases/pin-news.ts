@@ -6,13 +6,12 @@ import type { Snapshot } from "./snapshot.ts";
 export type Artifacts = readonly string[] | null;
 
 export function newsSince(snapshot: Snapshot, since: number, artifacts: Artifacts): PinNews {
-  const { environment, epoch, pins } = snapshot;
-  // A database that was put back to an earlier time is behind its consumers: they begin anew.
+  const { environment, epoch, line, pins } = snapshot;
   const full = since === 0 || since > epoch;
   const wanted =
     artifacts === null ? [...pins.values()] : artifacts.flatMap((each) => pins.get(each) ?? []);
   return {
-    ...{ environment, epoch, full },
+    ...{ environment, epoch, line, full },
     pins: full ? wanted : wanted.filter((pin) => pin.epoch > since),
   };
 }
@@ -27,7 +26,7 @@ export function createNewsTexts(): (
 ) => string {
   const texts = new Map<string, string>();
   return (snapshot, since, artifacts) => {
-    const key = JSON.stringify([snapshot.environment, snapshot.epoch, since, artifacts]);
+    const key = JSON.stringify([snapshot.environment, snapshot.line, since, artifacts]);
     const before = texts.get(key);
     if (before !== undefined) return before;
     const text = JSON.stringify(newsSince(snapshot, since, artifacts));

@@ -44,6 +44,17 @@ export async function findEpoch(db: Query, environment: string): Promise<number 
   return row?.epoch ?? null;
 }
 
+/** The mark of the move that made the epoch; null where none did. */
+export async function lineAt(
+  db: Query,
+  environment: string,
+  epoch: number,
+): Promise<string | null> {
+  const [row] = await db<{ line: string }[]>`
+    select change_id as line from pins where environment = ${environment} and epoch = ${epoch}`;
+  return row?.line ?? null;
+}
+
 export async function requireEpoch(db: Query, environment: string): Promise<number> {
   const epoch = await findEpoch(db, environment);
   if (epoch !== null) return epoch;

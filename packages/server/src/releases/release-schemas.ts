@@ -104,6 +104,7 @@ export const rollbackSchema = z.strictObject({
 
 export const pollSchema = z.strictObject({
   epoch,
+  line: z.string().max(100).optional(),
   artifacts: z.array(artifact).max(1_000).optional(),
   waitMs: z.number().int().min(0).max(60_000).default(0),
 });
@@ -188,6 +189,7 @@ export const consumersSchema = z.object({ consumers: z.array(consumerSchema), mo
 export const newsSchema: z.ZodType<PinNews> = z.object({
   environment: z.string(),
   epoch: z.number(),
+  line: z.string(),
   full: z.boolean(),
   pins: z.array(
     z.object({

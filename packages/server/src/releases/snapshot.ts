@@ -14,6 +14,8 @@ import { listEnvironments } from "./pin-store.ts";
 export interface Snapshot {
   readonly environment: string;
   readonly epoch: number;
+  /** The mark of the move that made this epoch; empty at epoch 0. */
+  readonly line: string;
   readonly pins: ReadonlyMap<string, SnapshotPin>;
 }
 
@@ -63,7 +65,7 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
       const old = known.get(environment);
       // A name under which nothing was ever pinned may be anything, and is not kept.
       if (snapshot.epoch > 0) known.set(environment, snapshot);
-      if ((old?.epoch ?? 0) !== snapshot.epoch) {
+      if ((old?.line ?? "") !== snapshot.line) {
         for (const listener of listeners) listener(snapshot);
         wake(environment);
       }
@@ -137,6 +139,7 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
 
 interface Row {
   readonly epoch: number;
+  readonly line: string | null;
   readonly artifact: string | null;
   readonly kind: SnapshotPin["kind"];
   readonly inFlight: SnapshotPin["inFlight"];
@@ -151,10 +154,11 @@ interface Row {
 /** S1. */
 async function readSnapshot(db: Query, environment: string): Promise<Snapshot> {
   const rows = await db<Row[]>`
-    select e.epoch, p.artifact, a.kind, a.in_flight as "inFlight", p.epoch as pinned, s.version,
+    select e.epoch, l.change_id as line, p.artifact, a.kind, a.in_flight as "inFlight", p.epoch as pinned, s.version,
            s.share, r.digest, r.reference,
            case when r.bytes <= ${inlineBytesMax} then c.body end as body
     from environments e
+    left join pins l on l.environment = e.name and l.epoch = e.epoch
     left join pins p on p.environment = e.name and p.epoch in (
       select max(epoch) from pins where environment = e.name group by artifact)
     left join artifacts a on a.name = p.artifact
@@ -172,5 +176,5 @@ async function readSnapshot(db: Query, environment: string): Promise<Snapshot> {
     const before = pins.get(artifact)?.releases ?? [];
     pins.set(artifact, { artifact, kind, inFlight, epoch: pinned, releases: [...before, release] });
   }
-  return { environment, epoch: rows[0]?.epoch ?? 0, pins };
+  return { environment, epoch: rows[0]?.epoch ?? 0, line: rows[0]?.line ?? "", pins };
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { createClient, type Fault, type Lastgood, type Releases } from "@lastgood/sdk";
 import { fileStorage } from "@lastgood/sdk/file";
+import type { Db } from "../../src/store/database.ts";
 import { type RestartableServer, startRestartable } from "../support/restartable.ts";
 import type { TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
@@ -282,8 +283,87 @@ test("a consumer of a database that was put back to an earlier time begins anew"
   await using server = await startReleases(["1.0.0"]);
   await deploy(server.client, "1.0.0");
   const lastgood = await followerOf(server);
-  const news = await lastgood.pollPins(production, "worker", { epoch: 12, waitMs: 0 });
+  const began = performance.now();
+  const news = await lastgood.pollPins(production, "worker", { epoch: 12, waitMs: 20_000 });
   assert.deepEqual([news.full, news.epoch, news.pins.length], [true, 1, 1]);
+  assert.ok(performance.now() - began < 10_000, "at once");
+});
+
+test("so does one that was away until the database, put back, had moved beyond its epoch", async () => {
+  await using world = await startAway();
+  const { server } = world;
+  const { client, db } = server;
+  await client.publishRelease("other", { version: "1", kind: "spec", content: 1 });
+  await deploy(client, "2.0.0");
+  await using releases = await world.follow();
+  const cache = releases.cacheFor<string>(artifact);
+  const before = releases.resolve(artifact);
+  cache.set(before, "question", "by 2.0.0");
+  const { line } = await world.lastgood.pollPins(production, "frozen", { epoch: 0 });
+  assert.deepEqual([before.version, before.epoch], ["2.0.0", 2]);
+
+  await server.stop();
+  await until("it to notice", () => releases.stale);
+  await withAnotherLine(db);
+  await server.start();
+  await at(releases, 3);
+  assert.equal(releases.resolve(artifact).version, "1.0.0");
+  assert.equal(cache.size, 0);
+  for (const epoch of [1, 2, 3]) {
+    const poll = { epoch, line, waitMs: 20_000 };
+    const { full, pins } = await world.lastgood.pollPins(production, "frozen", poll);
+    assert.deepEqual([full, pins.length], [true, 2], `epoch ${epoch} of another line`);
+  }
+  await until("it to be no follower", async () => {
+    const { stragglers } = await client.pin(production, artifact);
+    return stragglers.some(({ id, epoch }) => id === "frozen" && epoch === 0);
+  });
+  const known = await world.lastgood.pollPins(production, "worker", { epoch: 0 });
+  const next = { epoch: known.epoch, line: known.line };
+  assert.equal((await world.lastgood.pollPins(production, "worker", next)).full, false);
+  await deploy(client, "2.0.0");
+  const news = await world.lastgood.pollPins(production, "worker", next);
+  assert.deepEqual([news.full, news.pins.length], [false, 1], "of the same line: what is new");
+});
+
+/** As if it had been put back to epoch 1, and the pin of another artifact had moved twice since. */
+async function withAnotherLine(db: Db): Promise<void> {
+  await db.begin(async (tx) => {
+    // Nobody changes a pin that was made; a database that is put back is another one.
+    await tx`set local session_replication_role = replica`;
+    await tx`update pins set artifact = 'other', change_id = gen_random_uuid() where epoch = 2`;
+    await tx`update pin_shares set artifact = 'other', version = '1' where epoch = 2`;
+    await tx`
+      insert into pins (environment, epoch, artifact, did, by, because, at, change_id, gained)
+      select environment, 3, artifact, did, by, because, at, gen_random_uuid(), gained
+      from pins where epoch = 2`;
+    await tx`
+      insert into pin_shares (environment, epoch, place, artifact, version, share)
+      select environment, 3, place, artifact, version, share from pin_shares where epoch = 2`;
+    await tx`update environments set epoch = 3`;
+  });
+}
+
+test("an epoch that there never was is none: who claims it follows nothing, and writes nothing", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0"]);
+  const { client } = server;
+  await deploy(client, "1.0.0");
+  const lastgood = await followerOf(server);
+  await lastgood.pollPins(production, "liar", { epoch: 999_999, artifacts: [artifact] });
+  await deploy(client, "2.0.0");
+  await until("it to be counted", async () => {
+    const { consumers } = await client.pin(production, artifact);
+    return consumers.acknowledged === 0 && consumers.stragglers === 1;
+  });
+  const { url } = server.lastgood;
+  const token = await server.tokenAs("agent", "answerer");
+  const put = (epoch: string) =>
+    createClient({ url, token, epoch }).putDocument("a", "1", { body: 1 });
+  await put(`${production}/${artifact}=2`);
+  await assert.rejects(
+    put(`${production}/${artifact}=999999`),
+    refused("fenced", /production is at epoch 2/),
+  );
 });
 
 test("an environment that nobody knows is not waited in; that of this file is, before its first pin", async () => {
