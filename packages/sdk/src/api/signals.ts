@@ -74,6 +74,8 @@ export interface RuleStatus {
     readonly evidence: number;
     readonly samples: number;
   }[];
+  /** Samples that are judged in the whole alone: 32 segments are, and theirs is none of them. */
+  readonly leftOut: { readonly samples: number; readonly busiest: readonly string[] };
 }
 
 export interface SignalsStatus {

@@ -25,7 +25,7 @@ export interface Facts {
   readonly priors: Seen<readonly PriorFact[]>;
   /** What the bank said of releases that serve. */
   readonly looks: Seen<readonly LookFact[]>;
-  /** Samples of releases whose segment is judged by nobody. */
+  /** Samples whose segment is judged by nobody. */
   readonly leftOut: Seen<readonly LeftOutFact[]>;
   readonly freeze: Seen<{ readonly by: string; readonly reason: string; readonly at: Date } | null>;
   readonly store: Seen<StoreFact>;
@@ -39,10 +39,12 @@ export interface Facts {
 }
 
 export interface LeftOutFact {
-  readonly environment: string;
-  readonly artifact: string;
-  readonly candidate: string;
-  readonly signal: string;
+  /** `production/router`, or a rule. */
+  readonly about: string;
+  /** `quality of v14`, or the rule's signal. */
+  readonly what: string;
+  /** The command that shows it. */
+  readonly shownBy: string;
   readonly samples: number;
   readonly busiest: readonly string[];
 }

@@ -81,17 +81,17 @@ function live({ looks }: Facts): readonly Finding[] {
     }));
 }
 
-/** A release that is worse for some is found where these are judged by themselves, and 32 segments are. */
+/** What is worse for some is found where these are judged by themselves, and 32 segments are. */
 function segments({ leftOut }: Facts): readonly Finding[] {
   if (!leftOut.seen) return [];
   return leftOut.value
     .filter(({ samples }) => samples >= leftOutMin)
-    .map(({ environment, artifact, candidate, signal, samples, busiest }) => ({
+    .map(({ about, what, shownBy, samples, busiest }) => ({
       kind: "unprotected",
       code: "segments-not-judged",
-      about: `${environment}/${artifact}`,
-      says: `${samples} samples of ${signal} of ${candidate} are in segments that are not judged by themselves, as 32 others are (most of them ${busiest.join(", ")}): give its guardrails dimensions with fewer values`,
-      mend: `lastgood judgements show ${artifact} --environment ${environment}`,
+      about,
+      says: `${samples} samples of ${what} are in segments that are not judged by themselves, as 32 others are (most of them ${busiest.join(", ")}): declare dimensions with fewer values`,
+      mend: shownBy,
     }));
 }
 

@@ -143,11 +143,17 @@ function lookAtRules({ signals }: GatherDeps) {
 }
 
 function lookAtLeftOut({ signals }: GatherDeps): readonly LeftOutFact[] {
-  return signals
-    .judgements()
-    .flatMap(({ environment, artifact, candidate, leftOut }) =>
-      leftOut.map((each) => ({ environment, artifact, candidate, ...each })),
-    );
+  const releases = signals.judgements().flatMap(({ environment, artifact, candidate, leftOut }) =>
+    leftOut.map(({ signal, ...left }) => ({
+      ...{ ...left, about: `${environment}/${artifact}`, what: `${signal} of ${candidate}` },
+      shownBy: `lastgood judgements show ${artifact} --environment ${environment}`,
+    })),
+  );
+  const rules = signals.status(null).rules.map(({ rule, service, signal, leftOut }) => ({
+    ...{ ...leftOut, about: `rule ${rule}`, what: `${signal} of ${service}` },
+    shownBy: `lastgood signals show ${rule}`,
+  }));
+  return [...releases, ...rules];
 }
 
 async function lookAtMessages({ db, messages }: GatherDeps): Promise<MessagesFact> {

@@ -9,6 +9,8 @@ export interface LeftOut {
 }
 
 const namesMax = 32;
+/** Of those, how many people are told. */
+export const busiestShown = 5;
 
 export function noneLeftOut(): LeftOut {
   return { samples: 0, busiest: {} };

@@ -1,7 +1,7 @@
 /** Judged releases as the API shows them. */
 import type { JudgedLine, JudgementDetails, Judgement as Shown } from "@lastgood/sdk";
 import type { Query } from "../store/database.ts";
-import { busiestOf } from "./left-out.ts";
+import { busiestOf, busiestShown } from "./left-out.ts";
 import type { Judged } from "./release-judge.ts";
 import { floorOfLine } from "./release-line.ts";
 import { trajectoryOf } from "./release-points.ts";
@@ -28,8 +28,6 @@ export function judgementToApi({ trial, verdict, stances }: Judged): Shown | nul
     ...{ unscored: trial.unscored, late: trial.late, leftOut: leftOutToApi(trial) },
   };
 }
-
-const busiestShown = 5;
 
 function leftOutToApi({ watched, lines }: Trial): Shown["leftOut"] {
   return watched.guardrails.flatMap(({ signal }) => {

@@ -1,15 +1,12 @@
 /**
  * A candidate under watch: a line for each guardrail, and for each segment of it. Pure; the state is plain JSON.
  *
- *   T1. At most `segmentsMax` segments of a guardrail are judged; samples of further ones count for the whole, and
- *       are counted. A segment that has fewer than 20 samples and fell silent gives its place to the next that comes:
- *       it was not judged yet (T2), so no alpha was spent on it, and which one goes depends on when samples came and
- *       never on how they turned out.
+ *   T1. Some segments of a guardrail are judged (P1); samples of further ones count for the whole, and are counted.
  *   T2. Alpha is shared by the guardrails, and by the segments that have at least 20 samples.
  *   T3. What cannot be scored, and what comes too late, is counted and judges nothing.
  */
 import { type LeftOut, leftOutOf, noneLeftOut } from "./left-out.ts";
-import { spacingMs } from "./measured-rate.ts";
+import { makeRoom, type SeenOf } from "./places.ts";
 import { forgetControl, type LineState, newLine, observeLine } from "./release-line.ts";
 import type { Guardrail, ReleaseFloor, Watched } from "./release-verdict.ts";
 import { type Sample, scoreOf } from "./sample.ts";
@@ -42,7 +39,6 @@ export interface Trial {
   lastAt: number;
 }
 
-const segmentsMax = 32;
 const lateAfterMs = 300_000;
 
 /** The floor that a guardrail's scores, or those of one segment, are held to; null: not known. */
@@ -143,41 +139,24 @@ export function takeInto(
 
 /** T1. */
 function segmentOf(
-  watching: Watching,
+  { whole, segments }: Watching,
   guardrail: Guardrail,
   dimension: string,
   at: number,
   floorFor: FloorFor,
 ): LineState | null {
-  const { segments } = watching;
   const known = segments[dimension];
   if (known !== undefined) return known;
-  if (Object.keys(segments).length >= segmentsMax) {
-    const silent = longestSilent(watching, at);
-    if (silent === null) return null;
-    delete segments[silent];
-  }
+  if (!makeRoom(segments, whole.own.rate, at, seenOfLine)) return null;
   const segment = newLine(floorFor(guardrail, dimension));
   segments[dimension] = segment;
   return segment;
 }
 
-/** One that had its share of the samples would not be silent for so many of them. */
-const silentSamples = 20 * segmentsMax;
-const silentMsMin = 60_000;
-
-/** T1. Of the segments that are not judged yet and fell silent, the one that did so first. */
-function longestSilent({ whole, segments }: Watching, at: number): string | null {
-  let last = at - Math.max(silentMsMin, silentSamples * (spacingMs(whole.own.rate) ?? 0));
-  let silent: string | null = null;
-  for (const dimension in segments) {
-    const line = segments[dimension];
-    if (line === undefined || line.candidate.n >= windowSamplesMin) continue;
-    const seen = Math.max(line.own.lastAt, line.other.lastAt);
-    if (seen < last) [silent, last] = [dimension, seen];
-  }
-  return silent;
-}
+const seenOfLine: SeenOf<LineState> = {
+  samples: ({ candidate }) => candidate.n,
+  lastAt: ({ own, other }) => Math.max(own.lastAt, other.lastAt),
+};
 
 /** T2. */
 export function sharersOf({ watched, lines }: Trial): number {

@@ -101,10 +101,9 @@ export function createRuleEngine({ world, writer, memory, desk, releases }: Rule
     const before = kept.get(rule.name);
     if (before?.rule.fingerprint === rule.fingerprint) return { rule, state: before.state };
     const stored = saved.get(rule.name);
-    return {
-      rule,
-      state: stored?.fingerprint === rule.fingerprint ? stored.state : newRuleState(),
-    };
+    if (stored?.fingerprint !== rule.fingerprint) return { rule, state: newRuleState() };
+    // An earlier version of the program did not count what is left out.
+    return { rule, state: { ...newRuleState(), ...stored.state } };
   }
 
   function index(): void {

@@ -1,7 +1,7 @@
 /**
  * One rule at work: its detector over everything, and one per segment.
  *
- *   J1. At most `segmentsMax` segments are judged; samples of further ones count for the whole alone.
+ *   J1. Some segments are judged (P1); samples of further ones count for the whole alone, and are counted.
  *   J2. The budget of false alarms is shared by the guardrails of the service and by the segments that
  *       have at least 20 samples.
  *   J3. The state is plain JSON, and judging the same samples again gives the same state.
@@ -18,7 +18,9 @@ import {
   startAnew,
 } from "./detector.ts";
 import { type HardState, newHard, observeHard } from "./hard.ts";
+import { type LeftOut, leftOutOf, noneLeftOut } from "./left-out.ts";
 import { countSample } from "./measured-rate.ts";
+import { makeRoom, type SeenOf } from "./places.ts";
 import type { Rule } from "./rule.ts";
 import { type Sample, scoreOf } from "./sample.ts";
 import { windowSamplesMin } from "./sustain.ts";
@@ -26,17 +28,21 @@ import { windowSamplesMin } from "./sustain.ts";
 export interface RuleState {
   readonly whole: DetectorState;
   readonly segments: Record<string, DetectorState>;
+  /** Samples whose segment found no place. */
+  readonly leftOut: LeftOut;
   readonly hard: HardState;
   lastAt: number;
   /** Samples taken in since the run last started anew. */
   fresh: number;
 }
 
-const segmentsMax = 32;
 const hardEvidence = 1e12;
 
 export function newRuleState(): RuleState {
-  return { whole: newDetector(), segments: {}, hard: newHard(), lastAt: 0, fresh: 0 };
+  return {
+    ...{ whole: newDetector(), segments: {}, leftOut: noneLeftOut(), hard: newHard() },
+    ...{ lastAt: 0, fresh: 0 },
+  };
 }
 
 /** Whether `rule` judges this sample, and by which score. Null: it does not. */
@@ -64,7 +70,10 @@ export function judge(state: RuleState, rule: Rule, sample: Sample, score: numbe
     const value = sample.dimensions?.[name];
     if (value === undefined) continue;
     const segment = segmentOf(state, `${name}=${value}`);
-    if (segment === null) continue;
+    if (segment === null) {
+      leftOutOf(state.leftOut, `${name}=${value}`);
+      continue;
+    }
     // A segment's level is its own: the objective is for the whole.
     const settings = { ...rule.judge.settings, objective: null };
     observe(segment, settings, observation, sharersOf(state, rule));
@@ -74,11 +83,17 @@ export function judge(state: RuleState, rule: Rule, sample: Sample, score: numbe
 function segmentOf(state: RuleState, dimension: string): DetectorState | null {
   const known = state.segments[dimension];
   if (known !== undefined) return known;
-  if (Object.keys(state.segments).length >= segmentsMax) return null;
+  if (!makeRoom(state.segments, state.whole.rate, state.lastAt, seenOfDetector)) return null;
   const segment = newDetector();
   state.segments[dimension] = segment;
   return segment;
 }
+
+/** Its samples since the evidence started anew do not tell whether it was ever judged. */
+const seenOfDetector: SeenOf<DetectorState> = {
+  samples: ({ rate }) => rate.n,
+  lastAt: ({ lastAt }) => lastAt,
+};
 
 /** J2. */
 export function sharersOf({ segments }: RuleState, { guardrails }: Rule): number {

@@ -1,4 +1,5 @@
 import type { RuleStatus } from "@lastgood/sdk";
+import { busiestOf, busiestShown } from "./left-out.ts";
 import type { RuleEngine, Watch } from "./rule-engine.ts";
 import { judgementsOf } from "./rule-judge.ts";
 import { sayFloorOrigin, sayVerdict, shownEvidence } from "./saying.ts";
@@ -46,5 +47,6 @@ export function statusOf(watch: Watch, engine: RuleEngine, desk: VerdictDesk): R
       evidence: shownEvidence(segment.logEvidence),
       samples: segment.samples,
     })),
+    leftOut: { samples: state.leftOut.samples, busiest: busiestOf(state.leftOut, busiestShown) },
   };
 }

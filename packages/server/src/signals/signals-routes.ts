@@ -41,6 +41,7 @@ const ruleStatusSchema: z.ZodType<RuleStatus> = z.object({
       samples: z.number(),
     }),
   ),
+  leftOut: z.object({ samples: z.number(), busiest: z.array(z.string()) }),
 });
 const statusSchema: z.ZodType<SignalsStatus> = z.object({
   rules: z.array(ruleStatusSchema),

@@ -144,8 +144,8 @@ const leftOut = (samples: number): Facts => ({
   ...well,
   leftOut: seen([
     {
-      ...{ environment: "production", artifact: "router", candidate: "v14", signal: "quality" },
-      ...{ samples, busiest: ["customer=acme"] },
+      ...{ about: "production/router", what: "quality of v14", samples },
+      ...{ busiest: ["customer=acme"], shownBy: "lastgood judgements show router" },
     },
   ]),
 });

@@ -109,6 +109,28 @@ test("a segment is judged by itself, and named, while the whole still holds", as
   assert.match(verdict.says, /language=de/);
 });
 
+test("a rule that has more segments than places counts what it leaves out, and one that falls silent gives way, judged ones never", async () => {
+  await using world = await startSignals({
+    services: { [service]: {} },
+    rules: { publishing: { service, signal: "publish", dimensions: ["customer"] } },
+  });
+  const feed = (customer: string, n: number) =>
+    world.feed(n, { ok: true, dimensions: { customer } });
+  for (let index = 0; index < 31; index++) feed(`judged-${index}`, 40);
+  feed("rare", 1);
+  feed("acme", 30);
+  const status = () => world.signals.status(service).rules[0] ?? assert.fail();
+  assert.deepEqual(status().leftOut, { samples: 30, busiest: ["customer=acme"] });
+  await world.restart();
+  world.clock += 3_600_000;
+  feed("acme", 30);
+  const { leftOut, segments } = status();
+  assert.deepEqual(leftOut.samples, 30, "what was counted is kept, and rare gave way");
+  const names = segments.map(({ dimension }) => dimension);
+  assert.equal(names.length, 32);
+  assert.ok(names.includes("customer=acme") && names.includes("customer=judged-0"));
+});
+
 test("three exits in a row or one violation alarm at once, and a good sample ends it", async () => {
   await using world = await startSignals(config);
   world.feed(2, { signal: "process", hard: "exit" });

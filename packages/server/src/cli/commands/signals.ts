@@ -218,6 +218,12 @@ function showRule(terminal: Terminal, rule: RuleStatus): void {
   for (const segment of rule.segments) {
     terminal.line(`segment    ${segment.dimension}: ${segment.verdict}, ${share(segment.level)}`);
   }
+  const { samples, busiest } = rule.leftOut;
+  if (samples > 0) {
+    terminal.line(
+      `left out   ${samples} samples of segments that find no place among 32 (most of them ${busiest.join(", ")})`,
+    );
+  }
   terminal.line();
 }
 
