@@ -124,11 +124,11 @@ test("a rule that has more segments than places counts what it leaves out, and o
   await world.restart();
   world.clock += 3_600_000;
   feed("acme", 30);
+  // After a silence each begins anew, in the place that it has.
+  for (let index = 0; index < 31; index++) feed(`judged-${index}`, 20);
   const { leftOut, segments } = status();
-  assert.deepEqual(leftOut.samples, 30, "what was counted is kept, and rare gave way");
-  const names = segments.map(({ dimension }) => dimension);
-  assert.equal(names.length, 32);
-  assert.ok(names.includes("customer=acme") && names.includes("customer=judged-0"));
+  assert.equal(leftOut.samples, 30, "what was counted is kept, and rare gave way");
+  assert.equal(segments.length, 32);
 });
 
 test("three exits in a row or one violation alarm at once, and a good sample ends it", async () => {
