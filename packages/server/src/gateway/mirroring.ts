@@ -6,7 +6,7 @@
  *       becomes known how they turned out.
  *   C3. What failed is copied as well: of the requests that one release answered, the other looks better than it is.
  */
-import type { GatewayOrders, JsonValue } from "@lastgood/sdk";
+import type { GatewayOrders } from "@lastgood/sdk";
 import { digestOf } from "../executions/output-digest.ts";
 import { releaseSignals } from "../executions/release-sample.ts";
 import type { World } from "../world.ts";
@@ -16,6 +16,7 @@ import { type Endpoint, EndpointTrouble, passOn } from "./endpoint.ts";
 import { createHeldRequests, type Held } from "./held-requests.ts";
 import { modelOf } from "./model-release.ts";
 import { type Ended, executionOf, keepable, type Passing, sampleOf, samplesOf } from "./passed.ts";
+import { errorOf, parsedJson } from "./relay.ts";
 import type { Reports } from "./report.ts";
 
 export interface Mirroring {
@@ -169,11 +170,13 @@ async function ask(
     if (answer.statusCode !== 200) {
       return { ok: false, error: `it answered ${answer.statusCode}`, reading };
     }
-    dialect.readAnswer(JSON.parse(Buffer.concat(chunks).toString("utf8")) as JsonValue, reading);
-    return { ok: true, error: null, reading };
+    const answered = parsedJson(Buffer.concat(chunks).toString("utf8"));
+    if (answered === undefined) return { ok: false, error: "its answer is no JSON", reading };
+    dialect.readAnswer(answered, reading);
+    const error = errorOf(reading, endpoint);
+    return { ok: error === null, error, reading };
   } catch (error) {
-    const isTheirs = error instanceof EndpointTrouble || error instanceof SyntaxError;
-    if (!isTheirs) throw error;
+    if (!(error instanceof EndpointTrouble)) throw error;
     return { ok: false, error: error.message, reading };
   }
 }

@@ -135,7 +135,7 @@ async function relayStream(
 const errorMax = 300;
 
 /** What the endpoint says went wrong, as it can be kept. */
-function errorOf({ error }: Reading, endpoint: Endpoint): string | null {
+export function errorOf({ error }: Reading, endpoint: Endpoint): string | null {
   return error === null ? null : keepable(endpoint.withoutKey(error).slice(0, errorMax));
 }
 
@@ -179,7 +179,8 @@ async function drained(client: ServerResponse, signal: AbortSignal): Promise<voi
   }
 }
 
-function parsedJson(text: string): JsonValue | undefined {
+/** Undefined for what is none. */
+export function parsedJson(text: string): JsonValue | undefined {
   try {
     return JSON.parse(text) as JsonValue;
   } catch {

@@ -183,6 +183,30 @@ for (const [form, errorOf] of saidErrors) {
   }
 }
 
+test("a copy that is answered with an error, or with no JSON, has failed, and tells no key either", async () => {
+  const { client } = server;
+  await client.startMirror("production", "router", { version: "14", percent: 100 });
+  const seen = new Set<string>();
+  for (const [body, says] of [
+    [JSON.stringify({ error: { message: `bad key ${secretKey}` } }), /^bad key \(not shown\)$/],
+    [`${secretKey} is bad`, /^its answer is no JSON$/],
+  ] as const) {
+    how = { body };
+    await openai.chat.completions
+      .create({ model: "router", messages: ask("hello") })
+      .catch(() => {});
+    const copy = await until("the copy", async () => {
+      const { executions } = await client.executions({ artifact: "router", version: "14" });
+      return executions.find(({ id, state }) => state !== "running" && !seen.has(id));
+    });
+    how = {};
+    seen.add(copy.id);
+    assert.deepEqual([copy.door, copy.state], ["mirror", "failed"]);
+    assert.match(copy.error ?? "", says);
+  }
+  await client.endMirror("production", "router");
+});
+
 test("what no database keeps is left out of what is told, and holds up nothing else", async () => {
   how = { text: "half \ud83d and none \0 of it" };
   await openai.chat.completions.create({
