@@ -86,7 +86,7 @@ function gapText({ gap: { is, because, by }, incident }: PostMortem): string {
 function checkText(check: NonNullable<PostMortem["check"]>): string {
   const runs = check.runs.map((run) =>
     [
-      `\`${run.revision.slice(0, 12)}\`: ${run.outcome} (exit ${run.exitCode ?? "none"}, ${run.tookMs} ms)`,
+      `\`${short(run.revision)}\`: ${run.outcome} (exit ${run.exitCode ?? "none"}, ${run.tookMs} ms)`,
       "",
       fenced(run.output),
     ].join("\n"),
@@ -96,6 +96,11 @@ function checkText(check: NonNullable<PostMortem["check"]>): string {
     "",
     ...runs,
   ].join("\n");
+}
+
+/** A commit by its first letters; a release whole, for its version stands last. */
+function short(revision: string): string {
+  return /^[0-9a-f]{40,64}$/.test(revision) ? revision.slice(0, 12) : revision;
 }
 
 function section(title: string, text: string): string {

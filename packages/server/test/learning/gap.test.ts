@@ -132,5 +132,13 @@ test("what people say last counts, in their name; a reason for no check is the g
   assert.match(toMarkdown(report()), /unnamed: .*lastgood incident gap inc_1/);
 });
 
+test("the runs of a check name the release that they were of, and a commit by its first letters", () => {
+  const run = { outcome: "bad", exitCode: 1, startedAt: "", tookMs: 2, output: "" } as const;
+  const runs = ["support-router:14", "a".repeat(40)].map((revision) => ({ ...run, revision }));
+  const markdown = toMarkdown({ ...report(), check: { ...check, runs } });
+  assert.match(markdown, /^`support-router:14`: bad/m);
+  assert.match(markdown, /^`aaaaaaaaaaaa`: bad/m);
+});
+
 // The gate's own record is what is read of it.
 judged satisfies Pick<GateRun, "id" | "verdict" | "shadow">;
