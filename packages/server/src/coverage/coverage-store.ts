@@ -53,6 +53,25 @@ export async function stuckRecoveries(db: Query): Promise<readonly RecoveryFact[
     order by planned_at desc limit 20`;
 }
 
+const openAfterMs = 7 * 86_400_000;
+
+/** Incidents whose gap is unnamed, or of whose questions one is unanswered, five working days after they were written up. */
+export async function openPostMortems(db: Query, now: Date): Promise<readonly string[]> {
+  const rows = await db<{ incident: string }[]>`
+    select incident from post_mortems p
+    where written_at < ${new Date(now.getTime() - openAfterMs)} and (
+      content #>> '{gap,is}' = 'unnamed'
+        and not exists (select from incident_events e
+                        where e.incident = p.incident and e.event in ('gap.named', 'check.waived'))
+      or exists (select from jsonb_each_text(content -> 'questions') q
+                 where q.value = 'unanswered'
+                   and not exists (select from incident_events e
+                                   where e.incident = p.incident and e.event = 'question.answered'
+                                     and e.details ->> 'question' = q.key)))
+    order by written_at limit 100`;
+  return rows.map(({ incident }) => incident);
+}
+
 /** When `lastgood backup` last ended well; null: never. */
 export async function backedUpAt(db: Query): Promise<Date | null> {
   const value = await readSetting(db, "backup.last");

@@ -27,6 +27,8 @@ export interface Facts {
   readonly looks: Seen<readonly LookFact[]>;
   /** Samples whose segment is judged by nobody. */
   readonly leftOut: Seen<readonly LeftOutFact[]>;
+  /** Incidents whose post-mortem leaves something open for more than a week, oldest first; at most 100. */
+  readonly postMortems: Seen<readonly string[]>;
   readonly freeze: Seen<{ readonly by: string; readonly reason: string; readonly at: Date } | null>;
   readonly store: Seen<StoreFact>;
   readonly disk: Seen<DiskFact>;

@@ -2,7 +2,7 @@ import type { Finding } from "@lastgood/sdk";
 import { callOrder, channelsOf } from "../notify/page.ts";
 import type { CoverageCheck, Facts } from "./facts.ts";
 
-export const peopleChecks: readonly CoverageCheck[] = [nobody, variables, deliveries];
+export const peopleChecks: readonly CoverageCheck[] = [nobody, variables, deliveries, postMortems];
 
 function nobody({ config, pages }: Facts): readonly Finding[] {
   const found: Finding[] = [];
@@ -40,6 +40,22 @@ function nobody({ config, pages }: Facts): readonly Finding[] {
     });
   }
   return found;
+}
+
+/** What a post-mortem asks is answered within five working days. */
+function postMortems({ postMortems: open }: Facts): readonly Finding[] {
+  const [oldest] = open.seen ? open.value : [];
+  if (!open.seen || oldest === undefined) return [];
+  const count = open.value.length;
+  return [
+    {
+      kind: "noted",
+      code: "post-mortem-open",
+      about: `incident ${oldest}`,
+      says: `${count} post-mortem${count === 1 ? " leaves" : "s leave"} a gap or a question open for more than a week: ${open.value.slice(0, 5).join(", ")}`,
+      mend: `lastgood incident post-mortem ${oldest}`,
+    },
+  ];
 }
 
 function owners({ pages, services, agents }: Facts["config"]): ReadonlySet<string> {

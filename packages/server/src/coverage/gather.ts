@@ -24,6 +24,7 @@ import {
   countServers,
   countTokens,
   drilledAt,
+  openPostMortems,
   readStore,
   stuckRecoveries,
 } from "./coverage-store.ts";
@@ -68,11 +69,14 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     look(() => lookAtPages(db)),
     look(() => stuckRecoveries(db)),
   ]);
-  const [priors, looks, leftOut, freeze, store, disk, backup, drill, servers] = await Promise.all([
+  const [postMortems, priors, looks, leftOut, freeze] = await Promise.all([
+    look(() => openPostMortems(db, world.now())),
     look(() => lookAtPriors(db)),
     look(() => listLooks(db)),
     look(async () => lookAtLeftOut(deps)),
     look(() => readFreeze(db)),
+  ]);
+  const [store, disk, backup, drill, servers] = await Promise.all([
     look(async () => ({ ...(await readStore(db, world)), embedded: deps.embedded })),
     look(() => lookAtDisk(home)),
     look(() => backedUpAt(db)),
@@ -84,7 +88,7 @@ export async function gatherFacts(deps: GatherDeps): Promise<Facts> {
     config,
     file: configuration.file?.status() ?? null,
     ...{ repositories, services, rules, messages, agents, pages, recoveries },
-    ...{ priors, looks, leftOut, freeze, store, disk, backup, drill, servers },
+    ...{ postMortems, priors, looks, leftOut, freeze, store, disk, backup, drill, servers },
     variables: variablesSet(config, environment),
   };
 }

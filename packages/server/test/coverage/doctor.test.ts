@@ -4,6 +4,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { recordBackup, sayAlive } from "../../src/coverage/coverage-store.ts";
+import { savePostMortem } from "../../src/learning/learning-store.ts";
+import { writePostMortem } from "../../src/learning/post-mortem.ts";
+import { incidentOf, recoveryOf } from "../skills/records.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 
 const program = join(import.meta.dirname, "../../bin/lastgood.js");
@@ -95,6 +98,31 @@ test("a page that nobody can be called for is a finding until it is resolved", a
     (await server.client.coverage()).findings.find(({ code }) => code === "page-for-nobody");
   assert.equal((await found())?.about, "incident inc_1");
   await server.lastgood.db`update pages set state = 'resolved'`;
+  assert.equal(await found(), undefined);
+});
+
+test("post-mortems that leave something open after a week are listed, until somebody says it", async () => {
+  await using server = await startServer();
+  const { client } = server;
+  const { db } = server.lastgood;
+  const write = async (id: string, daysAgo: number) => {
+    const writtenAt = new Date(Date.now() - daysAgo * 86_400_000);
+    const [incident, recovery] = [incidentOf(id), recoveryOf(id)];
+    const records = { incident, recovery, check: null, passage: null, draft: false, writtenAt };
+    await savePostMortem(db, writePostMortem(records), "", writtenAt);
+  };
+  await write("inc_old", 8);
+  await write("inc_new", 6);
+  const found = async () =>
+    (await client.coverage()).findings.find(({ code }) => code === "post-mortem-open");
+  const finding = await found();
+  assert.equal(finding?.about, "incident inc_old");
+  assert.match(finding?.says ?? "", /^1 post-mortem.* inc_old/);
+  await client.answerPostMortem("inc_old", {
+    ...{ whyNotCaughtLive: "x", whyChecksPassed: "x", wrongIncompleteOrMiscommunicated: "x" },
+  });
+  assert.equal((await found())?.about, "incident inc_old", "its gap is unnamed");
+  await client.nameGap("inc_old", "review", "nobody looked");
   assert.equal(await found(), undefined);
 });
 

@@ -76,6 +76,7 @@ const well: Facts = {
   priors: seen([]),
   looks: seen([]),
   leftOut: seen([]),
+  postMortems: seen([]),
   freeze: seen(null),
   store: seen({
     ...{ embedded: true, version: "18.4", clockAheadMs: 3 },
@@ -200,6 +201,11 @@ const table: readonly [string, Facts, string, RegExp][] = [
   ],
   ["a release that serves and fails", live(false), "live-fails-check", /gate live router/],
   ["a release that nobody can ask", live(null), "live-not-told", /gate live router/],
+  [
+    "a post-mortem left open",
+    { ...well, postMortems: seen(["inc_1", "inc_2"]) },
+    ...(["post-mortem-open", /incident post-mortem inc_1/] as const),
+  ],
   ["segments that nobody judges", leftOut(20), "segments-not-judged", /judgements show router/],
   ["a way back that leads nowhere", prior({ ok: false }), "prior-not-passable", /rollout prior/],
   ["a way back not tried", prior({ at: ago(1) }), "prior-not-tried", /rollout prior router/],
