@@ -36,7 +36,7 @@ export async function pinsOfSnapshots(
   return {
     environment,
     stop,
-    isStale: () => false,
+    isStale: () => snapshots.isStale(),
     epoch: () => now.epoch,
     resolve: (artifact, key) => chosenIn(environment, now.pins.get(artifact), artifact, key),
     onMove(listener) {

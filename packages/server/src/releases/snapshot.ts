@@ -3,7 +3,7 @@
  *
  *   S1. What is handed out is read in one statement: an epoch and exactly the pins that belong to it.
  *   S2. Whoever waits is woken at once by a change made here, within a quarter second by one made elsewhere.
- *   S3. While PostgreSQL is away, what was read last goes on being handed out.
+ *   S3. While PostgreSQL is away, what was read last goes on being handed out, and is said to be stale.
  */
 import type { JsonValue, SnapshotPin } from "@lastgood/sdk";
 import type { Logger } from "pino";
@@ -30,6 +30,8 @@ export interface Snapshots {
   ): Promise<Snapshot>;
   /** Called with each snapshot that is new, in the order of their epochs. */
   onChange(listener: (snapshot: Snapshot) => void): () => void;
+  /** The pins cannot be looked at now: what is handed out may have been moved since by another server. */
+  isStale(): boolean;
   /** Something moved here: resolves once it is handed out. */
   moved(environment: string): Promise<void>;
   /** Whoever waits is answered now, and whoever comes later at once. */
@@ -38,6 +40,8 @@ export interface Snapshots {
 }
 
 const lookEveryMs = 250;
+/** Not looked at for longer, what is known may be old. */
+const unseenMsMax = 10_000;
 /** A larger content is read by itself. */
 export const inlineBytesMax = 16_384;
 
@@ -47,6 +51,8 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
   const waiting = new Map<string, Set<() => void>>();
   const listeners = new Set<(snapshot: Snapshot) => void>();
   let ended = false;
+  let isAway = false;
+  let seenAt = performance.now();
 
   const wake = (environment: string) => {
     for (const rouse of waiting.get(environment) ?? []) rouse();
@@ -79,14 +85,25 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
     }
   }
 
+  async function look(): Promise<void> {
+    for (const { name, epoch } of await listEnvironments(db)) {
+      const isAsked = known.has(name) || waiting.has(name);
+      if (isAsked && known.get(name)?.epoch !== epoch) await read(name);
+    }
+  }
+
   const loop: Loop = startLoop({
     name: "releases.snapshots",
     everyMs: lookEveryMs,
     log,
     async run() {
-      for (const { name, epoch } of await listEnvironments(db)) {
-        const isAsked = known.has(name) || waiting.has(name);
-        if (isAsked && known.get(name)?.epoch !== epoch) await read(name);
+      try {
+        await look();
+        isAway = false;
+        seenAt = performance.now();
+      } catch (error) {
+        isAway = true;
+        throw error;
       }
     },
   });
@@ -120,6 +137,7 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    isStale: () => isAway || performance.now() - seenAt > unseenMsMax,
     async moved(environment) {
       try {
         await read(environment);

@@ -50,15 +50,16 @@ after(async () => {
 async function asker(url: string, agent = "triager") {
   const apiKey = await server.tokenFor(agent);
   const openai = new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 });
-  return async (artifact: string, key: string) => {
+  return async (artifact: string, key?: string) => {
     const { response } = await openai.chat.completions
       .create(
         { model: artifact, messages: ask("hello") },
-        { headers: { "x-lastgood-execution": key } },
+        { headers: key === undefined ? {} : { "x-lastgood-execution": key } },
       )
       .withResponse();
     const header = (name: string) => response.headers.get(`x-lastgood-${name}`) ?? "";
-    return { release: header("release"), execution: header("execution") };
+    const stale = header("stale");
+    return { release: header("release"), execution: header("execution"), stale };
   };
 }
 
@@ -111,7 +112,8 @@ for (const [when, elsewhere] of moments) {
     const [old, switched, cancelled] = begun;
     const askThen = await asker(await elsewhere());
 
-    assert.deepEqual(await askThen(stays, "job-1"), { release: `${stays}:1`, execution: old });
+    const same = await askThen(stays, "job-1");
+    assert.deepEqual([same.release, same.execution], [`${stays}:1`, old]);
     assert.deepEqual(await lineOf(stays, "job-1"), [{ id: old, state: "running", version: "1" }]);
 
     const next = await askThen(goes, "job-1");
@@ -158,4 +160,25 @@ test("another agent does not do the same work beside the first", async () => {
       /409 shared job-1 is being done already, as exe_\w+ by triager since .*: leave it to that one/,
     );
   }
+});
+
+test("with PostgreSQL away the server's own gateway answers from its last pins, and says that they may be old", async () => {
+  const artifact = await pinned("alone", "switch");
+  const askOwn = await asker(own);
+  const isStale = async () =>
+    ((await (await fetch(`${own}/health`)).json()) as { readonly stale: boolean }).stale;
+  assert.deepEqual(
+    [await isStale(), (await askOwn(artifact)).stale, (await askOwn(artifact)).release],
+    [false, "", "alone:1"],
+  );
+  await server.store.goAway();
+  try {
+    await until("it to notice", isStale);
+    const { release, stale } = await askOwn(artifact);
+    assert.deepEqual([release, stale], ["alone:1", "true"]);
+  } finally {
+    await server.store.come();
+  }
+  await until("it to know again", async () => !(await isStale()));
+  assert.equal((await askOwn(artifact)).stale, "");
 });

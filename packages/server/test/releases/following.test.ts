@@ -292,7 +292,7 @@ test("a consumer of a database that was put back to an earlier time begins anew"
 test("so does one that was away until the database, put back, had moved beyond its epoch", async () => {
   await using world = await startAway();
   const { server } = world;
-  const { client, db } = server;
+  const { client, store } = server;
   await client.publishRelease("other", { version: "1", kind: "spec", content: 1 });
   await deploy(client, "2.0.0");
   await using releases = await world.follow();
@@ -304,7 +304,7 @@ test("so does one that was away until the database, put back, had moved beyond i
 
   await server.stop();
   await until("it to notice", () => releases.stale);
-  await withAnotherLine(db);
+  await withAnotherLine(store.db);
   await server.start();
   await at(releases, 3);
   assert.equal(releases.resolve(artifact).version, "1.0.0");

@@ -24,6 +24,9 @@ export async function startTestPostgres(home: string): Promise<EmbeddedServer> {
 export interface TestDatabase extends AsyncDisposable {
   readonly db: Db;
   readonly url: string;
+  /** Cuts all connections to it and lets none in, until `come`. */
+  goAway(): Promise<void>;
+  come(): Promise<void>;
 }
 
 /**
@@ -46,6 +49,13 @@ export async function startDatabase({
   return {
     db,
     url,
+    async goAway() {
+      await admin.unsafe(`alter database ${name} allow_connections false`);
+      await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+    },
+    async come() {
+      await admin.unsafe(`alter database ${name} allow_connections true`);
+    },
     async [Symbol.asyncDispose]() {
       await db.end({ timeout: 2 });
       await admin.unsafe(`drop database if exists ${name} with (force)`);

@@ -8,16 +8,15 @@ import { freePort } from "../../src/free-port.ts";
 import { createToken } from "../../src/http/tokens.ts";
 import type { AgentName } from "../../src/ids.ts";
 import { type Lastgood, startLastgood } from "../../src/main.ts";
-import type { Db } from "../../src/store/database.ts";
 import { realWorld } from "../../src/world.ts";
-import { startDatabase } from "./database.ts";
+import { startDatabase, type TestDatabase } from "./database.ts";
 
 export interface RestartableServer extends AsyncDisposable {
   readonly url: string;
   /** An admin's. */
   readonly client: Client;
   /** Also while the server is stopped. */
-  readonly db: Db;
+  readonly store: TestDatabase;
   tokenFor(agent: string): Promise<string>;
   stop(): Promise<void>;
   /** At the same address, over the same database. */
@@ -49,7 +48,7 @@ export async function startRestartable(config: unknown = {}): Promise<Restartabl
   await start();
   const url = `http://127.0.0.1:${port}`;
   return {
-    ...{ url, start, stop, db: store.db },
+    ...{ url, start, stop, store },
     client: createClient({ url, token: await token("admin", null) }),
     tokenFor: (agent) => token("agent", agent),
     async [Symbol.asyncDispose]() {
