@@ -118,12 +118,28 @@ test("post-mortems that leave something open after a week are listed, until some
   const finding = await found();
   assert.equal(finding?.about, "incident inc_old");
   assert.match(finding?.says ?? "", /^1 post-mortem.* inc_old/);
-  await client.answerPostMortem("inc_old", {
-    ...{ whyNotCaughtLive: "x", whyChecksPassed: "x", wrongIncompleteOrMiscommunicated: "x" },
-  });
+  const answer = [
+    "incident",
+    "answer",
+    "inc_old",
+    "--live",
+    "too few",
+    "--checks",
+    "none",
+  ] as const;
+  const open = await run(server, ...answer);
+  assert.match(
+    open.out,
+    /^The gap of inc_old is unnamed: .*\nStill to be answered: .*\(--change\)/,
+  );
+  await run(server, ...answer.slice(0, 3), "--change", "right, but nobody was told");
   assert.equal((await found())?.about, "incident inc_old", "its gap is unnamed");
-  await client.nameGap("inc_old", "review", "nobody looked");
+  const named = await run(server, "incident", "gap", "inc_old", "review", "nobody looked");
+  assert.match(named.out, /^The gap of inc_old is review: nobody looked\nSee it with: /);
   assert.equal(await found(), undefined);
+  const shown = await run(server, "incident", "post-mortem", "inc_old");
+  assert.match(shown.out, /review, named by token:\S+: nobody looked/);
+  assert.match(shown.out, /\| right, but nobody was told \| token:/);
 });
 
 test("a repository whose remote is away, or whose branch is checked out, is found", async () => {
