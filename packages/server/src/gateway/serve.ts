@@ -15,7 +15,7 @@ import type { ExecutionKeeper } from "./execution-keeper.ts";
 import { type Flight, type Flights, PinMoved } from "./flights.ts";
 import type { Mirroring } from "./mirroring.ts";
 import { type ModelRelease, modelOf } from "./model-release.ts";
-import { type Ended, executionOf, type Passing, samplesOf } from "./passed.ts";
+import { type Ended, executionOf, keepable, type Passing, samplesOf } from "./passed.ts";
 import type { PinnedModel, PinSource } from "./pin-source.ts";
 import { ClientLeft, type Relayed, relay, saysOf } from "./relay.ts";
 import type { Reports } from "./report.ts";
@@ -51,12 +51,19 @@ export async function serve(
   const key = newExecutionId(deps.world);
   let passing = await passingOf(deps, asked, { id: key, key, attempt: 1, previous: null });
   for (let moves = 0; ; moves++) {
-    const moved = await pass(deps, passing, client, left, moves < movesMax);
-    if (moved === null) return;
-    const id = newExecutionId(deps.world);
-    tellMoved(deps, passing, { because: moved.message, next: id });
-    const attempt = passing.attempt + 1;
-    passing = await passingOf(deps, asked, { id, key, attempt, previous: passing.id });
+    try {
+      const moved = await pass(deps, passing, client, left, moves < movesMax);
+      if (moved === null) return;
+      const id = newExecutionId(deps.world);
+      tellMoved(deps, passing, { because: moved.message, next: id });
+      const next = { id, key, attempt: passing.attempt + 1, previous: passing.id };
+      // It is told of as the next one whatever comes of it: who was moved names it.
+      passing = { ...passing, ...next };
+      passing = await passingOf(deps, asked, next);
+    } catch (error) {
+      if (passing.attempt > 1) tellUnasked(deps, passing, error);
+      throw error;
+    }
   }
 }
 
@@ -216,6 +223,14 @@ function tell({ reports, records }: ServeDeps, passing: Passing, ended: Ended | 
     // A step of larger work is no execution of its own.
     executions: isStep ? [] : [executionOf(passing, ended, keeps)],
   });
+}
+
+/** It went on from another one, and could not be asked. */
+function tellUnasked({ reports, world }: ServeDeps, passing: Passing, error: unknown): void {
+  const says = error instanceof Fault ? keepable(error.message.slice(0, 300)) : "it was not served";
+  const nothing = { tookMs: 0, firstByteMs: null, reading: null, endedAt: world.now() };
+  const ended = { ...nothing, ok: false, error: says };
+  reports.tell({ samples: [], executions: [executionOf(passing, ended, false)] });
 }
 
 /** It was cancelled, and goes on as the next one. */

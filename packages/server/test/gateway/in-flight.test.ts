@@ -78,6 +78,32 @@ test("cancel-retry: who has nothing yet is answered by the new release, each onc
   assert.deepEqual([...new Set(finished.map(({ attempt }) => attempt))], [2]);
 });
 
+test("cancel-retry to a release that cannot answer: the client hears why, and the books know its end", async () => {
+  const { client } = server;
+  const artifact = "astray";
+  await publishModel(client, artifact, "1", { model: "m1" });
+  await publishModel(client, artifact, "2", { model: "m2", endpoint: "claude" });
+  await client.deployRelease(production, artifact, { version: "1", inFlight: "cancel-retry" });
+  const go = held("holds");
+  const before = model.requests.length;
+  const asking = releaseOf(artifact);
+  const refusing = assert.rejects(
+    asking,
+    /409 astray:2 is served by claude, which speaks the API of/,
+  );
+  await until("it to be asked", () => model.requests.length === before + 1);
+  await move(artifact);
+  await refusing;
+  go();
+  const [last, first] = await until("both to be told", async () => {
+    const { executions } = await client.executions({ artifact });
+    return executions.length === 2 && executions;
+  });
+  assert.deepEqual([first?.state, first?.next], ["retried", last?.id]);
+  assert.deepEqual([last?.state, last?.version, last?.previous], ["failed", "2", first?.id]);
+  assert.match(last?.error ?? "", /speaks the API of anthropic/);
+});
+
 test("what a client has begun to read is finished by the release that began it", async () => {
   const artifact = await pinned("begun", "cancel-retry");
   const go = held("holdsMidway");
