@@ -13,6 +13,7 @@ const setting = "releases.stream-key";
 const ticketMs = 86_400_000;
 const aliveEveryMs = 15_000;
 const streamsMax = 10_000;
+export const unreadBytesMax = 65_536;
 /** Under this many seconds of hiding, a provider keeps its stream. */
 export const inactivityDelaySec = 120;
 
@@ -60,17 +61,34 @@ export interface Streams {
   stop(): void;
 }
 
-export function createStreams(snapshots: Snapshots): Streams {
-  const open = new Map<FastifyReply["raw"], string>();
+interface Open {
+  readonly environment: string;
+  /** Something was left unread when it was looked at last. */
+  isBehind: boolean;
+}
+
+/** Who does not read what it asked for, within two looks or `unreadBytesMax`, is cut: its provider comes again. */
+export function createStreams(
+  snapshots: Pick<Snapshots, "onChange">,
+  lookEveryMs = aliveEveryMs,
+): Streams {
+  const open = new Map<FastifyReply["raw"], Open>();
   const off = snapshots.onChange((snapshot) => {
     const text = eventOf(snapshot);
-    for (const [raw, environment] of open) {
-      if (environment === snapshot.environment) raw.write(text);
+    for (const [raw, { environment }] of open) {
+      if (environment !== snapshot.environment) continue;
+      raw.write(text);
+      if (raw.writableLength > unreadBytesMax) raw.destroy();
     }
   });
   const alive = setInterval(() => {
-    for (const raw of open.keys()) raw.write(": alive\n\n");
-  }, aliveEveryMs);
+    for (const [raw, one] of open) {
+      const isBehind = raw.writableLength > 0;
+      if (isBehind && one.isBehind) raw.destroy();
+      else if (!isBehind) raw.write(": alive\n\n");
+      one.isBehind = isBehind;
+    }
+  }, lookEveryMs);
   return {
     open(reply, now, lastEventId) {
       if (open.size >= streamsMax) {
@@ -82,7 +100,7 @@ export function createStreams(snapshots: Snapshots): Streams {
       raw.write(": open\n\n");
       // What changed while it was away is told at once.
       if (lastEventId !== null && lastEventId !== now.epoch) raw.write(eventOf(now));
-      open.set(raw, now.environment);
+      open.set(raw, { environment: now.environment, isBehind: false });
       raw.once("close", () => open.delete(raw));
     },
     stop() {
