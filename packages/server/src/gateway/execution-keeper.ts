@@ -35,11 +35,15 @@ export interface ExecutionKeeper {
 interface Kept {
   readonly id: string;
   readonly release: PinnedModel;
+  /** When whoever keeps executions was asked last. */
+  readonly askedAt: number;
 }
 
 const keptMax = 10_000;
 const answerMsMax = 1_000;
 const expireMs = 900_000;
+/** Work that goes on is told of long before it would be taken to be over. */
+const askEveryMs = expireMs / 3;
 
 export function createExecutionKeeper({
   pins,
@@ -47,6 +51,7 @@ export function createExecutionKeeper({
   newId,
   inputOf,
   begunAlone,
+  now: clock,
 }: {
   readonly pins: PinSource;
   readonly books: ExecutionBooks;
@@ -55,6 +60,7 @@ export function createExecutionKeeper({
   inputOf(asked: Asked): JsonValue | undefined;
   /** Begun while nobody was there to hear it. */
   begunAlone(asked: Asked & { readonly key: string }, route: Route): void;
+  now(): number;
 }): ExecutionKeeper {
   const kept = new Map<string, Kept>();
   const nameOf = ({ caller, artifact, key }: Asked) =>
@@ -83,10 +89,11 @@ export function createExecutionKeeper({
       ...(caller.agent === null ? {} : { agent: caller.agent }),
       ...(session === null ? {} : { session }),
     };
+    const askedAt = clock();
     const begun = await answered(() => beginOrJoin(wanted));
     // Nobody is there: it runs under what is pinned as far as is known here.
     if (begun === null) {
-      const route = keep(name, { id, release: pins.resolve(artifact, target ?? key) });
+      const route = keep(name, { id, release: pins.resolve(artifact, target ?? key), askedAt });
       begunAlone(asked, route);
       return route;
     }
@@ -98,9 +105,10 @@ export function createExecutionKeeper({
       );
     }
     const { execution } = begun;
-    const one = { id: execution.id, release: await releaseOf(asked, execution.version) };
+    const release = await releaseOf(asked, execution.version);
+    if (execution.id === id) return keep(name, { id, release, askedAt });
     // Begun elsewhere, this is its next step, and its pin may have moved since.
-    return execution.id === id ? keep(name, one) : await step(name, asked, one);
+    return await step(name, asked, { id: execution.id, release, askedAt: 0 });
   }
 
   /** What the same caller has under way already, begun before a restart or through another gateway, is gone on with. */
@@ -115,13 +123,19 @@ export function createExecutionKeeper({
 
   async function step(name: string, asked: Asked & { key: string }, one: Kept): Promise<Route> {
     const now = pins.resolve(asked.artifact, asked.target ?? asked.key);
-    // Nothing moved for it: nobody needs to be asked.
-    if (now.version === one.release.version) return keep(name, one);
-    const told = await answered(() => books.step(one.id));
+    const askedAt = clock();
+    const isMoved = now.version !== one.release.version;
+    // Nothing moved for it: nobody needs to be asked, but for telling now and then that it goes on.
+    if (!isMoved && askedAt - one.askedAt < askEveryMs) return keep(name, one);
+    const told = await answered(() => books.step(one.id)).catch((error: unknown) => {
+      // It was silent for so long that it was taken to be over: that is no reason to stop it now.
+      if (!isMoved && error instanceof Fault) return null;
+      throw error;
+    });
     if (told === null) {
       const going = goingOn(one.release, now.inFlight, now, null);
       // Nobody can say whether an irreversible effect is under way: it is not cancelled.
-      return keep(name, going.go === "switch" ? { ...one, release: now } : one);
+      return keep(name, { ...one, askedAt, ...(going.go === "switch" ? { release: now } : {}) });
     }
     if (told.go === "cancelled") {
       kept.delete(name);
@@ -130,7 +144,7 @@ export function createExecutionKeeper({
       throw cancelled(asked, told.execution.error);
     }
     const { id, version } = told.execution;
-    return keep(name, { id, release: await releaseOf(asked, version) });
+    return keep(name, { id, release: await releaseOf(asked, version), askedAt });
   }
 
   return {

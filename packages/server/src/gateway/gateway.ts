@@ -81,7 +81,7 @@ export async function openGateway(
   const mirroring = createMirroring({ world, reports, environment, endpoint, records, newId });
   const flights = createFlights(pins);
   const keeper = createExecutionKeeper({
-    ...{ pins, books, newId },
+    ...{ pins, books, newId, now: () => world.now().getTime() },
     inputOf: ({ artifact, body }) => (records(artifact) ? inputOf(body) : undefined),
     begunAlone(asked, { release, execution: id }) {
       const target = asked.target ?? asked.key;
