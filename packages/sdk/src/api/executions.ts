@@ -11,7 +11,10 @@ export type ExecutionState =
   | "requeued"
   | "retried";
 
-/** What may be done with an execution, by its state. `retry` makes the next one of the same key. */
+/**
+ * What may be done with an execution, by its state. `retry` makes the next one of the same key. What failed because
+ * nobody was heard of in time may still end, too.
+ */
 export const executionActs = {
   step: ["running"],
   end: ["running", "cancelled"],

@@ -3,7 +3,7 @@ import type { ExecutionQuery, ExecutionState } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 import type { Json } from "../json/canonical.ts";
 import type { Query, Tx } from "../store/database.ts";
-import type { Execution, WholeExecution } from "./execution.ts";
+import { type Execution, unheard, type WholeExecution } from "./execution.ts";
 
 /** Null where the id, or the next place of its key, is taken. */
 export async function insertExecution(
@@ -220,7 +220,7 @@ export async function expire(db: Query, now: Date, limit: number): Promise<reado
     update executions set ended_at = ${now},
       state = case when door = 'gateway' and key <> id then 'finished' else 'failed' end,
       error = case when door = 'gateway' and key <> id then null
-                   else 'nobody said in time how it ended' end
+                   else ${unheard} end
     where id in (select id from silent) returning ${columns(db)}`;
 }
 

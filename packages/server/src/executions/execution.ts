@@ -176,11 +176,15 @@ function isSameWorker(one: Execution, other: Asking): boolean {
   return one.agent === other.agent && one.session === other.session;
 }
 
+/** The error of what failed because nobody was heard of. */
+export const unheard = "nobody said in time how it ended";
+
 /** Faults `state_forbids` where it may not end any more. */
 export function requireMayEnd(execution: Execution): void {
-  const { id, state, next } = execution;
-  // Cancelled, and done nevertheless before anybody began it again: it is done.
+  const { id, state, next, error } = execution;
+  // Cancelled, or not heard of in time, and done nevertheless before anybody began it again: it is done.
   if (state === "running" || state === "cancelled") return;
+  if (error === unheard && (state === "failed" || state === "requeued")) return;
   const instead = next === null ? "" : `, and ${next} goes on with it`;
   throw new Fault(
     "state_forbids",

@@ -6,6 +6,7 @@ import { forgetEnded, oldestOfLast } from "../../src/executions/execution-store.
 import type { Db } from "../../src/store/database.ts";
 import { production, refused } from "../releases/world.ts";
 import { startServer, type TestServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 let server: TestServer;
 let client: Client;
@@ -237,14 +238,34 @@ test("outcomes come later and for a part: a score, or the right answer that is c
   );
 });
 
-test("nobody's end is a failure when its time is over", async () => {
+test("nobody's end is a failure in time, and has finished all the same where nobody began it again", async () => {
   const artifact = await pinned("switch");
-  const { execution } = await client.beginExecution({ artifact, key: "t", expireMs: 1_000 });
-  await db`update executions set expires_at = now() - interval '1 second' where id = ${execution.id}`;
-  const { until } = await import("../support/until.ts");
-  await until("it to expire", async () => {
-    return (await client.execution(execution.id)).state === "failed";
+  const ids = new Map<string, string>();
+  for (const key of ["told-late", "told-queued", "too-late", "failed"]) {
+    ids.set(key, (await begun(artifact, key)).id);
+  }
+  const idOf = (key: string) => ids.get(key) ?? assert.fail(key);
+  await client.endExecution(idOf("failed"), { state: "failed", error: "over the limit" });
+  await db`update executions set expires_at = now() - interval '1 second' where artifact = ${artifact}`;
+  await until("all to expire", async () => {
+    const { executions } = await client.executions({ artifact, state: "failed" });
+    return executions.length === 4;
   });
+  const finish = (key: string) =>
+    client.endExecution(idOf(key), {
+      state: "finished",
+      output: key,
+      at: new Date().toISOString(),
+    });
+  assert.equal((await finish("told-late")).state, "finished");
+  await move(artifact);
+  await client.requeueExecutions({ artifact, version: "1" });
+  assert.deepEqual([(await finish("told-queued")).error], [null]);
+  const { executions } = await client.takeExecutions({ artifact, limit: 10 });
+  assert.deepEqual(executions.map(({ key }) => key).sort(), ["failed", "too-late"]);
+  await assert.rejects(finish("too-late"), refused("state_forbids", /is retried, and exe_/));
+  await assert.rejects(finish("failed"), refused("state_forbids", /is retried, and exe_/));
+  assert.equal((await client.beginExecution({ artifact, key: "told-queued" })).go, "done");
 });
 
 test("an end from the future, or from before its beginning, is refused, and a clock a little off is borne", async () => {
