@@ -88,6 +88,9 @@ test("crashes are to be noticed, and none is to be invented", () => {
     world({ sessions: new Map([["s1", session({ exit_reason: "fenced", ended_at: iso(ms) })]]) });
   assert.deepEqual(seen([life(whole)], fencedAt(killed + 5)), ["crashes not noticed"]);
   assert.deepEqual(seen([life(whole)], fencedAt(killed - 5)), []);
+  const asking = life([...whole, { say: "asked", n: 3, call: "ack", of: "s1" }]);
+  assert.deepEqual(seen([asking], fencedAt(killed + 5)), [], "its last request came after it");
+  assert.deepEqual(seen([asking], fencedAt(killed + 5_000)), ["crashes not noticed"]);
   assert.deepEqual(seen([life(whole, { killedAt: () => null })], world()), ["crashes invented"]);
   const nobodys = new Map([
     ["s1", session({})],

@@ -40,7 +40,7 @@ export function judge(lives: readonly Life[], world: WorldAtEnd): readonly Judge
 
 const deaths: readonly (string | null)[] = ["crashed", "hung", "evicted"];
 
-/** One that another worker had fenced while it lived may be said to be fenced, or to have crashed. */
+/** One that another worker had fenced while it lived, or as it died, may be said to be fenced, or to have crashed. */
 export function unnoticed(
   lives: readonly Life[],
   { sessions }: Pick<WorldAtEnd, "sessions">,
@@ -51,6 +51,7 @@ export function unnoticed(
     if (killedAt === null || session === undefined) return [];
     const { session_id: id, exit_reason: reason, ended_at: ended } = session.record;
     if (deaths.includes(reason) || endedBefore(session, killedAt)) return [];
+    if (seemsToLive(life, session, killedAt)) return [];
     return [
       `${id} was killed at ${new Date(killedAt).toISOString()}, and is ${reason ?? "alive"} (${ended})`,
     ];
@@ -62,6 +63,17 @@ function endedBefore({ record }: Session, killedAt: number): boolean {
   const { ended_at: ended, exit_reason: reason } = record;
   if (reason === "stopped" || reason === "completed") return true;
   return reason === "fenced" && ended !== null && new Date(ended).getTime() <= killedAt;
+}
+
+const heardLateMsMax = 1_000;
+
+/** What it had asked as it died is heard after its death: one that was fenced in between seems to live. */
+function seemsToLive({ lines }: Life, { record }: Session, killedAt: number): boolean {
+  const { ended_at: ended, exit_reason: reason } = record;
+  if (reason !== "fenced" || ended === null) return false;
+  const answered = new Set(lines.flatMap((line) => (line.say === "answered" ? [line.n] : [])));
+  const isUnanswered = lines.some((line) => line.say === "asked" && !answered.has(line.n));
+  return isUnanswered && new Date(ended).getTime() <= killedAt + heardLateMsMax;
 }
 
 function invented(lives: readonly Life[], { sessions }: WorldAtEnd): readonly string[] {
