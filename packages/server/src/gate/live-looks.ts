@@ -5,6 +5,7 @@
  *   K1. Every pin in force whose releases can be asked: at once when the pin moved, and each `live.every`.
  *   K2. One process looks at a time, under a lease, one artifact after the other, each within ten minutes.
  *   K3. It moves nothing: a rule for the signal decides what follows.
+ *   K4. A look that broke off holds up no other, and is tried again when it is due: it may have asked much of a model.
  */
 import type { Logger } from "pino";
 import type { BankCheck } from "../checks/check.ts";
@@ -52,15 +53,19 @@ export function startLiveLooks(deps: LiveLooksDeps): LiveLooks {
     if (due.length === 0) return;
     const held = { name: "live-looks", holder, ttlMs: leaseMs };
     await whileHolding(db, held, signal, async (_lease, mine) => {
+      const broke: unknown[] = [];
       for (const { pin, version, everyMs: again } of due) {
         mine.throwIfAborted();
         const last = await findLook(db, pin);
         const at = world.now().getTime();
         // Another process may have looked meanwhile.
         const isFresh = last?.version === version && at - last.at.getTime() < again / 2;
-        if (!isFresh) await lookOnce(deps, pin, version, mine);
-        tried.set(keyOf(pin), { at: world.now().getTime(), version });
+        // K4.
+        tried.set(keyOf(pin), { at, version });
+        if (!isFresh) await lookOnce(deps, pin, version, mine).catch((error) => broke.push(error));
       }
+      mine.throwIfAborted();
+      if (broke.length > 0) throw broke[0];
     });
   }
 
@@ -112,14 +117,15 @@ async function lookOnce(
   const names = new Set(bank.map(({ name }) => name));
   const last = await findLook(db, { environment, artifact });
   const known = (last?.known ?? []).filter((name) => names.has(name));
-  const signal = AbortSignal.any([given, AbortSignal.timeout(lookMsMax)]);
+  const late = AbortSignal.timeout(lookMsMax);
+  const signal = AbortSignal.any([given, late]);
   const failed = last?.version === version ? last.failing.map(({ check }) => check) : [];
   const { asked, after, tooLarge } = turnOf(bank, settings.live.cases, {
     after: last?.turn ?? null,
     failing: failed.filter((name) => known.includes(name)),
   });
   const asking: Asking = {
-    ...{ deps, settings, artifact, version, known, signal },
+    ...{ deps, settings, artifact, version, known, signal, late },
     prior: () => priorOf(deps, { environment, artifact }),
     checks: asked,
   };
@@ -149,11 +155,13 @@ interface Asking {
   readonly checks: readonly BankCheck[];
   readonly known: readonly string[];
   readonly signal: AbortSignal;
+  /** Aborts when it has taken too long. */
+  readonly late: AbortSignal;
 }
 
 /** What serves, and of what it fails and passed before also what a rollback goes to. */
 async function askBoth(
-  { deps, settings, artifact, version, prior: find, checks, known, signal }: Asking,
+  { deps, settings, artifact, version, prior: find, checks, known, signal, late }: Asking,
   unasked: Unasked,
 ): Promise<{ readonly looked: Looked; readonly prior: string | null }> {
   const ask = async (of: string, these: readonly BankCheck[]) => {
@@ -162,7 +170,8 @@ async function askBoth(
     } catch (error) {
       // It is retired, or names an endpoint that is gone: that is said, and the others are looked at.
       if (error instanceof Fault) return error;
-      throw error;
+      if (!late.aborted) throw error;
+      return new Fault("timed_out", `it was not told within ${lookMsMax / 60_000} minutes`);
     }
   };
   const results = await ask(version, checks);

@@ -2,10 +2,11 @@
  * Checks from a rollback that no incident asked for: a person took a release back, and asks for what its failures
  * tell. They are made as an incident's are.
  *
- *   H1. Of one dial one is under way: who asks again meanwhile hears of that one.
+ *   H1. Of the same releases one is under way: who asks again meanwhile hears of that one.
  *   H2. A check that was learned of the two releases, and is still in the bank, is not made twice.
  *   H3. It lives in this process: one that a restart broke off is asked for again.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Check, Learning } from "@lastgood/sdk";
 import type { Bank } from "../checks/bank.ts";
 import { Fault } from "../fault.ts";
@@ -42,7 +43,7 @@ const atOnceMax = 4;
 const keptMax = 100;
 
 interface Kept {
-  readonly order: LearnOrder;
+  readonly pairs: readonly ReleasePair[];
   readonly ended: Promise<void>;
   learning: Learning;
 }
@@ -55,7 +56,7 @@ export function createLearnByHand(deps: ByHandDeps): ByHand {
 
   async function begin(order: LearnOrder): Promise<Learning> {
     const pairs = await rolledBack(db, order, order.rollout);
-    const same = running().find((each) => isSame(each.order, order));
+    const same = running().find((each) => isDeepStrictEqual(each.pairs, pairs));
     if (same !== undefined) return same.learning;
     if (running().length >= atOnceMax) {
       throw new Fault(
@@ -67,7 +68,7 @@ export function createLearnByHand(deps: ByHandDeps): ByHand {
     const { environment, artifact } = order;
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(learnMsMax)]);
     const begun = { id, environment, artifact, state: "running", checks: [], fault: null } as const;
-    const one: Kept = { order, learning: begun, ended: learnAll(deps, pairs, signal).then(end) };
+    const one: Kept = { pairs, learning: begun, ended: learnAll(deps, pairs, signal).then(end) };
     kept.set(id, one);
     for (const [old, { learning }] of kept) {
       if (kept.size <= keptMax) break;
@@ -101,10 +102,6 @@ export function createLearnByHand(deps: ByHandDeps): ByHand {
       await Promise.all([...kept.values()].map(({ ended }) => ended));
     },
   };
-}
-
-function isSame(one: LearnOrder, other: LearnOrder): boolean {
-  return one.environment === other.environment && one.artifact === other.artifact;
 }
 
 /** What went wrong is told to whoever follows: the check of one pair is made whatever becomes of another. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { CheckResult } from "@lastgood/sdk";
 import fc from "fast-check";
 import type { BankCheck } from "../../src/checks/check.ts";
 import { lookedAt, suspicious, turnOf } from "../../src/gate/live.ts";
+import { type LoopTurn, loopTurns } from "../../src/loop.ts";
 import { until } from "../support/until.ts";
 import { capitalsCheck, production, publish, router, startGateWorld } from "./world.ts";
 
@@ -146,4 +148,31 @@ test("what serves is held to the bank again and again: what passed before and fa
     message: /set gate\.spec\.run/,
   });
   assert.ok(server.lastgood.url);
+});
+
+test("a look that broke off is not asked again at once: it may have asked much of a model", async () => {
+  await using world = await startGateWorld();
+  const { client, server, asked } = world;
+  const turns: LoopTurn[] = [];
+  const hear = (turn: unknown) => {
+    const told = turn as LoopTurn;
+    if (told.loop === "live-looks") turns.push(told);
+  };
+  subscribe(loopTurns, hear);
+  try {
+    await server.lastgood.db`alter table live_looks add check (false)`;
+    await world.put("capitals.yaml", capitalsCheck);
+    await publish(client, "13", {}, true);
+    await until("it to be asked", () => asked.get("13") === 2);
+    const before = turns.length;
+    // The one that broke off, and the next.
+    await until("two turns", () => turns.length >= before + 2);
+    assert.ok(
+      turns.some(({ ok }) => !ok),
+      "one broke off",
+    );
+    assert.equal(asked.get("13"), 2);
+  } finally {
+    unsubscribe(loopTurns, hear);
+  }
 });
