@@ -9,7 +9,7 @@ import { realWorld } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { makeReplica } from "./replica.ts";
-import { pinned, production, reaches, start } from "./world.ts";
+import { pinned, production, publishRouter, reaches, start } from "./world.ts";
 
 const ramping = `
 mode: auto
@@ -51,11 +51,7 @@ test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and
   await using world = await startKillable(ramping);
   const { server, client, db } = world;
   await server.start();
-  await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
-  for (const version of ["v13", "v14"]) {
-    await client.publishRelease("router", { version, content: { model: version } });
-  }
-  await client.deployRelease(production, "router", { version: "v13" });
+  await publishRouter(client);
   const { id } = await start(client);
   await reaches(client, id, "canary", 10);
   await server.kill();
@@ -93,11 +89,7 @@ test("killed with -9 in mid-trial, its judge goes on from what it has seen, and 
   await using world = await startKillable(judging);
   const { server, client, db } = world;
   await server.start();
-  await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
-  for (const version of ["v13", "v14"]) {
-    await client.publishRelease("router", { version, content: { model: version } });
-  }
-  await client.deployRelease(production, "router", { version: "v13" });
+  await publishRouter(client);
   const { id } = await start(client);
   await reaches(client, id, "canary", 50);
   const scores = scoresByTurns(Date.now());

@@ -4,7 +4,7 @@ import type { Sample } from "@lastgood/sdk";
 import { until } from "../support/until.ts";
 import type { Replica } from "./replica.ts";
 import { type Servers, startTwoServers } from "./two-servers.ts";
-import { pinned, production, reaches } from "./world.ts";
+import { pinned, production, publishRouter, reaches } from "./world.ts";
 
 const config = `
 mode: auto
@@ -67,11 +67,7 @@ async function shift(): Promise<{ judging: Replica; other: Replica }> {
 
 test("of two servers one judges, by all samples, whichever server they come to; the other shows it", async () => {
   const { client } = servers.replicas[0];
-  await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
-  for (const version of ["v13", "v14"]) {
-    await client.publishRelease("router", { version, content: { model: version } });
-  }
-  await client.deployRelease(production, "router", { version: "v13" });
+  await publishRouter(client);
   const started = await servers.replicas[1].client.startRollout(production, "router", {
     ...{ version: "v14", because: "fewer tokens" },
   });
