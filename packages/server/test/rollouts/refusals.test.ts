@@ -103,6 +103,13 @@ test("an agent that redeploys what goes back again and again is stopped, and a p
     judge.say("regression");
     await reaches(client, id, "rolled-back");
   }
+  await until(
+    "both recoveries to be proved, though the next release came right after",
+    async () => {
+      const { recoveries } = await client.recoveries();
+      return recoveries.length === 2 && recoveries.every(({ state }) => state === "verified");
+    },
+  );
   await client.publishRelease("router", { version: "v16", content: { model: "v16" } });
   await assert.rejects(start(trainer, "v16"), { code: "cap_reached" });
   await assert.rejects(trainer.deployRelease(production, "router", { version: "v16" }), {

@@ -1,9 +1,8 @@
 /** Pins as a layer that can be put back: a release goes by pinning the one before it, never by an edit. */
-import { setTimeout as pause } from "node:timers/promises";
 import type { PinShare } from "@lastgood/sdk";
 import { Fault } from "../../fault.ts";
 import type { IncidentId } from "../../ids.ts";
-import { type Consumer, countFollowing, followersOf } from "../../releases/consumer-store.ts";
+import { countFollowing } from "../../releases/consumer-store.ts";
 import { type MoveDeps, movePin } from "../../releases/move-pin.ts";
 import { backTo, isSame, type Pin, sayShares } from "../../releases/pin.ts";
 import { broughtSince } from "../../releases/pin-desk.ts";
@@ -20,18 +19,10 @@ import {
   type Step,
   type Undo,
   untouched,
-  type Verification,
 } from "../layer.ts";
+import { awaitTurned, verifyPin } from "./verify-pin.ts";
 
 type Action = Step<"versions">["action"];
-type TurnBackAction = Extract<Action, { do: "turn-back" }>;
-
-/** How long consumers are waited for before they are listed as stragglers. */
-const followMsMax = 5_000;
-/** How long a dial that is turned back is waited for before it is said that it takes longer. */
-const turnMsMax = 20_000;
-const lookEveryMs = 50;
-const stragglersShown = 20;
 
 /** How dials are turned, where rollouts turn them. */
 export interface Dials {
@@ -72,7 +63,7 @@ export function createVersionsLayer(deps: MoveDeps, dials: Dials | null = null):
         const unfinished = await awaitTurned(requireDials(turnBack), action, signal);
         if (unfinished !== null) return unfinished;
       }
-      return await verify(db, action, signal);
+      return await verifyPin(db, action, signal);
     },
     async undo({ action }) {
       const { environment, artifact, to, bars, lifts } = action;
@@ -132,26 +123,6 @@ async function byItsRollout(turnBack: TurnBack, plan: Plan<"versions">): Promise
       },
     ],
   };
-}
-
-/** Null: it is back, and its pin is read next. */
-async function awaitTurned(
-  turnBack: TurnBack,
-  { rollout, artifact }: TurnBackAction,
-  signal: AbortSignal,
-): Promise<Verification | null> {
-  const deadline = performance.now() + turnMsMax;
-  for (;;) {
-    const now = await turnBack.read(rollout);
-    if (now.kind === "back") return null;
-    if (now.kind === "stopped") {
-      return { ok: false, differences: [`${artifact} is not back: ${now.says}`] };
-    }
-    if (performance.now() >= deadline) {
-      return { ok: "waiting", waitsFor: `the reverse ramp of ${rollout}: ${now.says}` };
-    }
-    await pause(lookEveryMs, undefined, { signal });
-  }
 }
 
 /** Where the pin goes once these changes of it (oldest first) are taken back. */
@@ -253,7 +224,10 @@ async function apply(
     await movePin(deps, move, (tx, { at }) => note(tx, at));
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "version_conflict") throw error;
-    const now = await findPin(deps.db, environment, artifact);
+    const history = await pinHistory(deps.db, environment, artifact);
+    // It was moved before a crash, and others have moved it on since.
+    if (history.some(({ change }) => change === changeId)) return;
+    const now = history[0] ?? null;
     if (now === null || !isSame(now.shares, to)) {
       throw new Fault("plan_stale", movedSince(now, from.shares, artifact), { cause: error });
     }
@@ -265,39 +239,6 @@ async function apply(
 function movedSince(now: Pin | null, planned: readonly PinShare[], artifact: string): string {
   const is = now === null ? "not pinned" : `${sayShares(now.shares)}, by ${now.by}`;
   return `${artifact} has been moved since from ${sayShares(planned)}: it is ${is}`;
-}
-
-/** Reads the pin afresh, and waits a little for those who follow it. */
-async function verify(
-  db: Query,
-  { environment, artifact, to }: Action,
-  signal: AbortSignal,
-): Promise<Verification> {
-  const pin = await findPin(db, environment, artifact);
-  if (pin === null || !isSame(pin.shares, to)) {
-    const is = pin === null ? "nothing" : `${sayShares(pin.shares)} (by ${pin.by})`;
-    const difference = `${environment} has ${is} of ${artifact} pinned, not ${sayShares(to)}`;
-    return { ok: false, differences: [difference] };
-  }
-  const deadline = performance.now() + followMsMax;
-  let followers = await followersOf(db, pin, stragglersShown);
-  while (followers.behind > 0 && performance.now() < deadline) {
-    await pause(lookEveryMs, undefined, { signal });
-    followers = await followersOf(db, pin, stragglersShown);
-  }
-  const { following, behind, stragglers } = followers;
-  return {
-    ok: true,
-    observed: [
-      `${environment} has ${sayShares(to)} of ${artifact} pinned since epoch ${pin.epoch}`,
-      `${following} of ${following + behind} consumers say that they follow it`,
-      ...stragglers.map((each) => `straggler: ${sayConsumer(each)}`),
-    ],
-  };
-}
-
-function sayConsumer({ id, who, epoch, seenAt }: Consumer): string {
-  return `${id} of ${who} follows epoch ${epoch}, heard of at ${seenAt.toISOString()}`;
 }
 
 function joined(plans: readonly Plan<"versions">[]): Plan<"versions"> {

@@ -102,6 +102,32 @@ test("a step whose pin was moved meanwhile moves nothing", async () => {
   assert.deepEqual((await layer.plan(undoOf(change), signal)).steps, [], "2.0.0 is gone already");
 });
 
+test("what others deployed after it went back takes nothing from that, until the release that went comes again", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
+  const { client } = server;
+  const layer = layerOf(server);
+  await deploy(client, "1.0.0");
+  const { change } = await deploy(client, "2.0.0");
+  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  const context = contextOf();
+  await layer.apply(step, context, signal);
+  await deploy(client, "3.0.0", 10, "the next one");
+  await layer.apply(step, context, signal);
+  assert.equal((await client.pin(production, artifact)).history.length, 4, "it moves nothing");
+  const moved = await layer.verify(step, signal);
+  assert.ok(moved.ok === true, JSON.stringify(moved));
+  assert.match(
+    moved.observed.join("\n"),
+    /had 1\.0\.0 .* at epoch 3, and has 1\.0\.0:90 3\.0\.0:10 \(by token:admin\) since/,
+  );
+  await client.deployRelease(production, artifact, {
+    ...{ version: "2.0.0", override: "it was something else" },
+  });
+  const again = await layer.verify(step, signal);
+  assert.ok(again.ok === false);
+  assert.match(again.differences.join(), /has 2\.0\.0 \(by token:admin\).*not 1\.0\.0/);
+});
+
 test("what a person put back by hand meanwhile counts as done, and the release is barred all the same", async () => {
   await using server = await startReleases(["1.0.0", "2.0.0"]);
   const { client } = server;
