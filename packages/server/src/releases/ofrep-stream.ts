@@ -56,7 +56,7 @@ export async function openTickets(db: Db, world: World): Promise<Tickets> {
 }
 
 export interface Streams {
-  /** Hijacks the reply. `lastEventId`: the epoch that was seen last; null for none. */
+  /** Hijacks the reply. `lastEventId`: the epoch that it was told last; null where it says none. */
   open(reply: FastifyReply, now: Snapshot, lastEventId: number | null): void;
   stop(): void;
 }
@@ -98,8 +98,9 @@ export function createStreams(
       const { raw } = reply;
       raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
       raw.write(": open\n\n");
-      // What changed while it was away is told at once.
-      if (lastEventId !== null && lastEventId !== now.epoch) raw.write(eventOf(now));
+      // Who does not say what it saw last may have evaluated before what is pinned now, or from a cache of its own: it
+      // is told once, and has from then on an epoch to come again with.
+      if (lastEventId !== now.epoch) raw.write(eventOf(now));
       open.set(raw, { environment: now.environment, isBehind: false });
       raw.once("close", () => open.delete(raw));
     },
