@@ -2,7 +2,7 @@
  * How a consumer follows the pins: asks, takes in, swaps, asks again.
  *
  *   P1. What is held is swapped as a whole, and only once all of it is there.
- *   P2. The next question acknowledges what is held.
+ *   P2. The next question acknowledges what is held; nothing is, until everything was told since the start.
  *   P3. A server that is away changes nothing but `isStale`. Following never ends by itself.
  */
 import type { PinNews } from "./api/releases.ts";
@@ -48,6 +48,8 @@ export function createFollowing(deps: FollowingDeps): Following {
   const over = new AbortController();
   let held = deps.held;
   let isStale = true;
+  /** Everything was told since the start: what was kept may have been kept for other artifacts. */
+  let isWhole = false;
   let heardAt = Number.NEGATIVE_INFINITY;
   let isEnding = false;
   let following: Promise<void> = Promise.resolve();
@@ -55,14 +57,15 @@ export function createFollowing(deps: FollowingDeps): Following {
   type At = Pick<Held, "epoch" | "line">;
   const ask = ({ epoch, line }: At, wait: number, signal: AbortSignal) =>
     client.pollPins(environment, id, { epoch, line, artifacts, waitMs: wait }, signal);
-  /** Everything anew: what was kept may have been kept for other artifacts. */
   const askAll = (signal: AbortSignal) => ask({ epoch: 0, line: undefined }, 0, signal);
 
   /** P1. */
   async function takeIn(news: PinNews): Promise<void> {
-    isStale = false;
     heardAt = Date.now();
-    if (news.epoch === held.epoch && news.pins.length === 0 && !news.full) return;
+    if (news.epoch === held.epoch && news.pins.length === 0 && !news.full) {
+      isStale = false;
+      return;
+    }
     const known = contentsOf(held);
     for (const { artifact, version, digest } of missingContents(news.pins)) {
       if (known.has(digest)) continue;
@@ -71,6 +74,8 @@ export function createFollowing(deps: FollowingDeps): Following {
     }
     const before = held;
     held = heldAfter(held, filled(news, known));
+    isStale = false;
+    isWhole ||= news.full;
     swapped(held, changedBetween(before, held));
   }
 
@@ -82,7 +87,7 @@ export function createFollowing(deps: FollowingDeps): Following {
       // A server that is back is known to be at once, not when it next has news.
       const wait = isStale ? 0 : waitMs;
       try {
-        await takeIn(await ask(held, wait, over.signal));
+        await takeIn(await (isWhole ? ask(held, wait, over.signal) : askAll(over.signal)));
         failures = 0;
         // A server that ends answers at once: it is not asked again and again.
         const hadNews = wait === 0 || held.epoch !== epoch;

@@ -198,7 +198,7 @@ interface Away extends AsyncDisposable {
   readonly path: string;
   readonly lastgood: Lastgood;
   readonly troubles: Fault[];
-  follow(): Promise<Releases>;
+  follow(artifacts?: readonly string[]): Promise<Releases>;
 }
 
 /** A consumer with a file, and a server that can be stopped. */
@@ -214,9 +214,9 @@ async function startAway(): Promise<Away> {
   const troubles: Fault[] = [];
   return {
     ...{ server, path, lastgood, troubles },
-    follow: () =>
+    follow: (artifacts = [artifact]) =>
       lastgood.releases({
-        ...{ artifacts: [artifact], storage: fileStorage(path), patienceMs: 300 },
+        ...{ artifacts, storage: fileStorage(path), patienceMs: 300 },
         onTrouble: (fault) => troubles.push(fault),
       }),
     async [Symbol.asyncDispose]() {
@@ -261,6 +261,31 @@ test("a consumer starts from its file while the server is away, and catches up w
   await at(releases, epoch);
   assert.equal(releases.stale, false);
   assert.equal(releases.resolve(artifact).version, "2.0.0");
+});
+
+test("started so from the file of fewer artifacts it follows all of them before it says so", async () => {
+  await using world = await startAway();
+  const { server } = world;
+  const { client } = server;
+  await client.publishRelease("other", { version: "1", kind: "spec", content: "x".repeat(20_000) });
+  await client.deployRelease(production, "other", { version: "1", inFlight: "switch" });
+  const { epoch } = await deploy(client, "2.0.0");
+  const first = await world.follow();
+  assert.equal(first.epoch, epoch, "its file is of after the other was pinned");
+  await first.close();
+  await server.stop();
+
+  await using releases = await world.follow([artifact, "other"]);
+  const before = releases.resolve(artifact);
+  assert.equal(before.version, "2.0.0");
+  await server.start();
+  await until("the server to be heard of", () => !releases.stale);
+  assert.equal(releases.resolve("other").version, "1");
+  assert.equal(releases.resolve("other").content, "x".repeat(20_000));
+  await until("it to be counted", async () => {
+    const { consumers } = await client.pin(production, "other");
+    return consumers.acknowledged === 1 && consumers.stragglers === 0;
+  });
 });
 
 test("without a file nobody starts without the server; a broken one is left aside, and said", async () => {
