@@ -12,6 +12,7 @@ import {
   nameOf,
   type Release,
   requireSame,
+  requireServable,
 } from "./release.ts";
 import { insertRelease, insertScores, requireRelease, restoreContent } from "./release-store.ts";
 import { retire, wasPinned } from "./retention-store.ts";
@@ -79,7 +80,9 @@ async function publishIn(
 ): Promise<{ readonly release: Release; readonly already: boolean }> {
   const { version, parent } = given;
   await make(tx, world, name, kind, author);
-  requireKind(await lockArtifact(tx, name), kind);
+  const artifact = await lockArtifact(tx, name);
+  requireKind(artifact, kind);
+  requireServable(artifact.kind, body);
   if (parent !== null) await requireRelease(tx, name, parent);
   const digest = digestOf(body);
   const [at, change] = [world.now(), newChangeId(world)];

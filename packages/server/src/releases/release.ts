@@ -14,6 +14,8 @@ import { canonical, type Json } from "../json/canonical.ts";
 export const artifactKinds = ["spec", "model", "prompt", "image", "config"] as const;
 export const inFlightPolicies = ["finish-old", "switch", "cancel-retry"] as const;
 export const contentBytesMax = 1_048_576;
+/** What is handed out with the pins themselves. A larger content is read by itself. */
+export const inlineBytesMax = 16_384;
 
 export interface Keep {
   readonly last: number;
@@ -95,6 +97,18 @@ export function bodyOf(given: {
   throw new Fault(
     "too_large",
     `The content has ${size} bytes of JSON, and ${contentBytesMax} are kept: keep it elsewhere, and publish a reference to it.`,
+    { context: { path: "content", size } },
+  );
+}
+
+/** The gateway reads a model with its pin, and nothing else while it serves. Faults `bad_input`. */
+export function requireServable(kind: ArtifactKind, body: Body): void {
+  if (kind !== "model" || body.kind === "reference") return;
+  const size = Buffer.byteLength(body.text);
+  if (size <= inlineBytesMax) return;
+  throw new Fault(
+    "bad_input",
+    `The content has ${size} bytes of JSON, and that of a model may have ${inlineBytesMax}: the gateway could not serve it. Leave out what is no endpoint, model or parameter, or publish what is long as a release of another kind (prompt, config).`,
     { context: { path: "content", size } },
   );
 }

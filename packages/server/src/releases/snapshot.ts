@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { type Loop, startLoop } from "../loop.ts";
 import type { Db, Query } from "../store/database.ts";
 import { listEnvironments } from "./pin-store.ts";
+import { inlineBytesMax } from "./release.ts";
 
 export interface Snapshot {
   readonly environment: string;
@@ -42,8 +43,6 @@ export interface Snapshots {
 const lookEveryMs = 250;
 /** Not looked at for longer, what is known may be old. */
 const unseenMsMax = 10_000;
-/** A larger content is read by itself. */
-export const inlineBytesMax = 16_384;
 
 export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots {
   const known = new Map<string, Snapshot>();

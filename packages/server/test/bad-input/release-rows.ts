@@ -53,6 +53,14 @@ const published: readonly Row[] = [
     { content: "x".repeat(1_048_576) },
     { fault: "too_large", exit: 2, says: /1048578 bytes.*publish a reference/ },
   ),
+  {
+    name: "a model with more than the gateway can serve",
+    call: {
+      ask: "POST /v1/artifacts/model-x/releases",
+      body: { version: "1", kind: "model", content: { system: "s".repeat(17_000) } },
+    },
+    ...{ ...bad, says: /17013 bytes.*a model may have 16384.*another kind/ },
+  },
   publish(
     "with other content",
     { version: "1", content: "other" },

@@ -5,6 +5,8 @@ import { after, before, test } from "node:test";
 import type Anthropic from "@anthropic-ai/sdk";
 import type OpenAI from "openai";
 import { requestBytesMax } from "../../src/gateway/gateway-server.ts";
+import { inlineBytesMax } from "../../src/releases/release.ts";
+import { refused } from "../releases/world.ts";
 import { until } from "../support/until.ts";
 import { type FakeModel, type ModelAnswer, startFakeModel } from "./fake-model.ts";
 import { anthropicFor, ask, openaiFor, publishModel, secretKey, startGateway } from "./world.ts";
@@ -276,4 +278,28 @@ test("a request that is too large is refused as soon as it is, and its connectio
   assert.equal(response.status, 413);
   assert.equal(response.headers.get("connection"), "close");
   assert.match(await response.text(), /more than 20971520 bytes: send less/);
+});
+
+/** Its content has so many bytes of JSON. */
+async function publishOfSize(version: string, bytes: number): Promise<void> {
+  const content = { endpoint: "local", model: "small-13", parameters: { system: "" } };
+  const system = "s".repeat(bytes - JSON.stringify(content).length);
+  await publishModel(server.client, "long", version, { ...content, parameters: { system } });
+}
+
+test("the largest model that can be published is served; a larger one is refused as it is published, and not later", async () => {
+  how = {};
+  await publishOfSize("1", inlineBytesMax);
+  await server.client.deployRelease("production", "long", { version: "1", inFlight: "switch" });
+  const answer = await openai.chat.completions.create({ model: "long", messages: ask("hello") });
+  assert.equal(answer.choices[0]?.message.content, "one two three four five");
+  await assert.rejects(
+    publishOfSize("2", inlineBytesMax + 1),
+    refused("bad_input", /16385 bytes of JSON, and that of a model may have 16384.*another kind/),
+  );
+  const { releases } = await server.client.releasesOf("long");
+  assert.deepEqual(
+    releases.map(({ version }) => version),
+    ["1"],
+  );
 });
