@@ -1,11 +1,16 @@
 /**
- * What only tells how far the work is: told in its order, kept while the server is away, at most 1,000.
+ * What only tells how far the work is: told in its order, kept while the server is away, at most 1,000 and the ends
+ * of what was begun before those.
  */
 import { Fault, faults } from "./fault.ts";
 
 export interface Backlog {
   /** Told at once where the server is there, otherwise kept. `too_many` when it is full. */
   keep(what: string, tell: () => Promise<unknown>): Promise<void>;
+  /** The same, of what was begun when there was room: kept also where it is full now. */
+  keepEnd(what: string, tell: () => Promise<unknown>): Promise<void>;
+  /** Before something is begun that will have to be told: `too_many` where it is full, and cannot be told now. */
+  makeRoom(what: string): Promise<void>;
   /** Tells what waits, in its order; throws the fault of a server that is still away. */
   tell(): Promise<void>;
   isEmpty(): boolean;
@@ -45,22 +50,38 @@ export function createBacklog(onTrouble: ((fault: Fault) => void) | undefined): 
     return telling;
   }
 
+  async function tellUnlessAway(): Promise<void> {
+    try {
+      await tell();
+    } catch (error) {
+      if (!(error instanceof Fault) || faults[error.code].retry !== "later") throw error;
+      onTrouble?.(error);
+    }
+  }
+
+  async function keepEnd(what: string, act: () => Promise<unknown>): Promise<void> {
+    kept.push({ what, tell: act });
+    await tellUnlessAway();
+  }
+
+  function requireRoom(refused: string): void {
+    if (kept.length < keptMax) return;
+    throw new Fault(
+      "too_many",
+      `The server is away and ${kept.length} records wait for it (the first: ${kept[0]?.what}): ${refused}. Stop until it is back.`,
+    );
+  }
+
   return {
-    tell,
+    ...{ tell, keepEnd },
     async keep(what, act) {
-      if (kept.length >= keptMax) {
-        throw new Fault(
-          "too_many",
-          `The server is away and ${keptMax} records wait for it (the first: ${kept[0]?.what}): ${what} was not kept. Stop until it is back.`,
-        );
-      }
-      kept.push({ what, tell: act });
-      try {
-        await tell();
-      } catch (error) {
-        if (!(error instanceof Fault) || faults[error.code].retry !== "later") throw error;
-        onTrouble?.(error);
-      }
+      requireRoom(`${what} was not kept`);
+      await keepEnd(what, act);
+    },
+    async makeRoom(what) {
+      // Nobody else may come to tell it: the server may be back.
+      if (kept.length >= keptMax) await tellUnlessAway();
+      requireRoom(`${what} was not begun`);
     },
     isEmpty: () => kept.length === 0,
     requireEmpty() {

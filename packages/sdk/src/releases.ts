@@ -53,7 +53,8 @@ export interface Releases extends AsyncDisposable {
   onChange(listener: (artifacts: readonly string[]) => void): () => void;
   /**
    * Does work under the release that its key gets, and tells the server how it went. What was finished under the
-   * key before is not done again: its output is returned. `target_busy` while somebody else is at it.
+   * key before is not done again: its output is returned. `target_busy` while somebody else is at it, `too_many` where
+   * 1,000 ends wait for a server that is away: nothing was begun.
    */
   run<T extends JsonValue>(
     artifact: string,

@@ -4,9 +4,11 @@
  *   W1. What is finished under a key is not done again: its output stands in. Where that could not be kept it is
  *       said so, and the work is finished all the same.
  *   W2. A step asks under which release it goes on. Who is told to stop begins again under the new one.
- *   W3. A server that is away holds up no work: what it missed is told in order when it is back.
+ *   W3. A server that is away holds up no work: what it missed is told in order when it is back. Where too much waits
+ *       already, none is begun.
+ *   W4. Who did the work gets what came of it, whatever becomes of telling it; and what is told is what came of it.
  */
-import type { Execution } from "./api/executions.ts";
+import type { Execution, ExecutionEnd } from "./api/executions.ts";
 import type { JsonValue } from "./api/state.ts";
 import type { Backlog } from "./backlog.ts";
 import { Fault, faults } from "./fault.ts";
@@ -57,17 +59,19 @@ export async function doWork<T extends JsonValue>(
   act: (work: Work) => Promise<T> | T,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
+    await deps.backlog.makeRoom(`the work ${options.key}`);
     const work = await beginWork(deps, artifact, options);
     if (work.done !== null) return (await madeBefore(deps.client, work.done.id)) as T;
+    let output: T;
     try {
-      const output = await act(work);
-      await work.end({ state: "finished", output });
-      return output;
+      output = await act(work);
     } catch (error) {
       if (error instanceof WorkCancelled && tries < triesMax) continue;
       await work.end({ state: "failed", error: errorText(error) });
       throw error;
     }
+    await work.end({ state: "finished", output });
+    return output;
   }
 }
 
@@ -85,6 +89,7 @@ async function madeBefore(client: Client, id: string): Promise<JsonValue> {
 interface BegunWork extends Work {
   /** The execution that finished this very work before. */
   readonly done: Execution | null;
+  /** W4: faults nothing. */
   end(end: WorkEnd): Promise<void>;
 }
 
@@ -149,21 +154,26 @@ async function beginWork(
     },
     async end(end) {
       const endedAt = Date.now();
-      await backlog.keep(`the end of ${key}`, async () => {
+      const at = () => (Date.now() - endedAt > lateMs ? { at: clock.at(endedAt) } : {});
+      const tell = (each: ExecutionEnd) =>
+        clock.tell(() => client.endExecution(id, { ...each, ...at() }));
+      const tellIt = async () => {
         if (!isTold) await beginLate();
         isTold = true;
-        const isLate = Date.now() - endedAt > lateMs;
-        const unkept = await tellEnd(
-          (each) =>
-            clock.tell(() =>
-              client.endExecution(id, { ...each, ...(isLate ? { at: clock.at(endedAt) } : {}) }),
-            ),
-          end,
-        );
+        const unkept = await tellEnd(tell, end);
         if (unkept !== null) onTrouble(unkept);
-      });
+      };
+      await backlog
+        .keepEnd(`the end of ${key}`, tellIt)
+        .catch((error: unknown) => onTrouble(untold(key, error)));
     },
   };
+}
+
+function untold(key: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause;
+  const says = `The end of ${key} could not be told yet: ${String(cause).slice(0, 300)}`;
+  return new Fault("internal", says, { cause });
 }
 
 /** What is told at once needs no time: the server has its own. */

@@ -130,3 +130,43 @@ test("what is told late by a clock that is an hour ahead is kept by the server's
     assert.ok(Math.abs(Date.parse(at) - real()) < 60_000, at);
   }
 });
+
+test("work that ends while a thousand ends wait is told as it ended, and none is begun beside them", async () => {
+  const finish = Promise.withResolvers<void>();
+  let begun = 0;
+  const workUnderWay = (key: string, result: () => string) =>
+    releases.run("refunds", { key }, async () => {
+      begun += 1;
+      await finish.promise;
+      return result();
+    });
+  const works = Promise.allSettled([
+    workUnderWay("under way", () => "paid"),
+    workUnderWay("failing", () => {
+      throw new Error("over the limit");
+    }),
+  ]);
+  await until("both to be under way", () => begun === 2);
+  await server.stop();
+  await until("it to notice", () => releases.stale);
+  const waiting = Array.from({ length: 1_000 }, (_, n) => `waiting ${n}`);
+  await Promise.all(waiting.map((key) => releases.run("refunds", { key }, () => "ok")));
+  finish.resolve();
+  const [paid, failed] = await works;
+  assert.deepEqual(paid, { status: "fulfilled", value: "paid" });
+  assert.match(failed.status === "rejected" ? String(failed.reason) : "", /over the limit/);
+  await assert.rejects(
+    releases.run("refunds", { key: "one more" }, () => assert.fail("it was begun")),
+    (fault: Fault) => fault.code === "too_many" && /one more was not begun/.test(fault.message),
+  );
+  await server.start();
+  assert.equal(await releases.run("refunds", { key: "one more" }, () => "ok"), "ok");
+  const ends = [await recordOf("under way"), await recordOf("failing")];
+  assert.deepEqual(
+    ends.map(({ state, output, error }) => [state, output, error]),
+    [
+      ["finished", "paid", null],
+      ["failed", null, "Error: over the limit"],
+    ],
+  );
+});
