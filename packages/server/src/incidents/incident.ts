@@ -279,7 +279,10 @@ export function signatureOf({
 export type RecoveryProgress = "contained" | "restored" | "verified" | "resumed";
 const ladder: readonly RecoveryProgress[] = ["contained", "restored", "verified", "resumed"];
 
-/** Takes every arrow up to `progress`, never one back. What a person holds stays with the person (I2). */
+/**
+ * Takes every arrow up to `progress`, never one back. What a person holds stays with the person (I2). The recovery is
+ * the one that tells of it: one that was planned again takes the place of the one before wherever that had come to.
+ */
 export function advance(
   incident: Incident,
   progress: RecoveryProgress,
@@ -288,13 +291,19 @@ export function advance(
 ): Incident {
   const goal = ladder.indexOf(progress);
   const reached = (step: RecoveryProgress) => goal >= ladder.indexOf(step);
-  let now = incident;
+  let now = followedBy(incident, recovery);
   if (now.state === "decided" || now.state === "frozen") now = contain(now, recovery, at);
   if (now.state === "contained" && reached("restored")) now = restore(now, at);
   if (now.state === "restored" && reached("verified")) now = verify(now, at);
   if (now.state === "mended" && reached("verified")) now = verify({ ...now, recovery }, at);
   if (now.state === "verified" && reached("resumed")) now = resume(now, at);
   return now;
+}
+
+function followedBy(incident: Incident, recovery: RecoveryId): Incident {
+  const { state } = incident;
+  const isUnderWay = state === "contained" || state === "restored" || state === "verified";
+  return isUnderWay && incident.recovery !== recovery ? { ...incident, recovery } : incident;
 }
 
 export function decisionOf(incident: Incident): Decision | null {

@@ -17,6 +17,7 @@ import {
   mend,
   openIncident,
   raiseSeverity,
+  recoveryOf,
   restore,
   resume,
   signatureOf,
@@ -195,6 +196,23 @@ test("a recovery takes an incident forward and never back, and never out of a pe
   );
   const taken = take(beginInvestigation(opened), "ann");
   assert.equal(advance(taken, "resumed", recovery, new Date()), taken);
+});
+
+test("a recovery that was planned again takes the incident over at every rung, and what is told of it again changes nothing", () => {
+  const again = "rec_2" as RecoveryId;
+  const phases = ["contained", "restored", "verified", "resumed"] as const;
+  const decided = decide(beginInvestigation(opened), decision, recovery);
+  for (const [rung, before] of phases.slice(0, -1).entries()) {
+    const by1 = advance(decided, before, recovery, new Date(6_000));
+    for (const told of phases.slice(before === "verified" ? 3 : 0)) {
+      const by2 = advance(by1, told, again, new Date(7_000));
+      assert.equal(recoveryOf(by2), again, `${told} after ${before}`);
+      assert.equal(by2.state, phases[Math.max(rung, phases.indexOf(told))]);
+      assert.equal(advance(by2, told, again, new Date(8_000)), by2);
+    }
+  }
+  const over = advance(decided, "resumed", recovery, new Date(6_000));
+  assert.equal(advance(over, "contained", again, new Date(7_000)), over);
 });
 
 test("an incident taken out of a recovery goes back to where the recovery was", () => {
