@@ -61,8 +61,19 @@ export async function finishIncident(
   by: string,
   reason: string,
 ): Promise<Stored> {
-  return await act(deps, id, "done", by, reason, (incident) =>
-    incident.state === "taken" ? step(mend(incident, by), by, "incident.mended", reason) : null,
+  return await act(
+    deps,
+    id,
+    "done",
+    by,
+    reason,
+    (incident) =>
+      incident.state === "taken" ? step(mend(incident, by), by, "incident.mended", reason) : null,
+    async (tx, { incident }) => {
+      // What it holds is held until it is proven: the recovery that proves it lets go of that.
+      const because = `${by} put right ${incident.id}: ${reason}`;
+      await deps.recoveries.callOff(tx, incident.id, { because, automaticOnly: true });
+    },
   );
 }
 
@@ -101,6 +112,9 @@ export async function closeIncident(
       return step(close(incident, outcome, reason, at), by, event, reason);
     },
     async (tx, { incident }) => {
+      const because = `${by} closed ${incident.id}: ${reason}`;
+      await deps.recoveries.callOff(tx, incident.id, { because });
+      await deps.recoveries.letGo(tx, incident.id);
       await deps.notifier.resolve(tx, incident.id, `closed by ${by}: ${reason}`);
     },
   );
@@ -197,7 +211,10 @@ export async function proveMended(deps: TakeoverDeps, { incident }: Stored): Pro
               },
             }
           : null,
-      (tx, moved, before) => announce(tx, deps, moved, before.incident),
+      async (tx, moved, before) => {
+        await recoveries.letGo(tx, incident.id);
+        await announce(tx, deps, moved, before.incident);
+      },
     );
   }
 }

@@ -31,6 +31,7 @@ import { rulesSeen } from "../rollouts/reverse-drill.ts";
 import { captureSamples } from "../signals/capture.ts";
 import { createSkills, type Skills } from "../skills/skills.ts";
 
+import { calledOffTurn } from "./called-off.ts";
 import type { Ground, Seams } from "./ground.ts";
 import type { Reached } from "./reached.ts";
 
@@ -170,8 +171,9 @@ export async function openResponse(
   reached.gate.callThrough(({ run: rollout, ...about }) =>
     incidents.reportStuck({ ...about, rollout }),
   );
-  const held = (artifact: string) =>
-    heldBecause(incidents, [{ layer: "versions", target: artifact }]);
+  const held = async (artifact: string) =>
+    (await heldBecause(incidents, [{ layer: "versions", target: artifact }])) ??
+    (await calledOffTurn(db, recoveries, artifact));
   reached.rollouts.start({ ...incidents, heldBecause: held }, (artifact) =>
     rulesSeen(
       signals.status(null).rules,

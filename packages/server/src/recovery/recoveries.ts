@@ -5,6 +5,7 @@ import type { RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
+import { callOffRecoveries, markLettingGo } from "./call-off-store.ts";
 import { contradictionOf } from "./contradiction.ts";
 import type { Planner } from "./planner.ts";
 import type { Recoveries, Recovery, RecoveryListener } from "./recovery.ts";
@@ -94,6 +95,17 @@ export async function createRecoveries(deps: RecoveriesDeps) {
       await moveRecovery(db, id, ["planned"], "awaiting-approval", { because });
     },
     find: (id) => findRecovery(db, id),
+    async callOff(tx, incident, { because, ...which }) {
+      const at = world.now();
+      for (const id of await callOffRecoveries(tx, incident, { because, at, ...which })) {
+        const text = `${id} goes no further: ${because}`;
+        const told = { at, actor: "lastgood", event: "recovery.called-off", text };
+        await recordEvent(tx, incident, { ...told, details: { recovery: id } });
+      }
+      // Who waits in a step hears of it at the loop's next turn: that this is not committed yet is no matter.
+      loop.wake();
+    },
+    letGo: markLettingGo,
   };
   return {
     ...recoveries,

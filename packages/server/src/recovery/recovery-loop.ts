@@ -3,6 +3,7 @@
  *
  *   Q1. One runner per recovery: a lease, renewed while it runs. Who loses it stops at its next word.
  *   Q2. What one runner leaves, the next finds within the lease's time.
+ *   Q3. One that is called off, here or at another server, stops waiting at the next turn.
  */
 import type { Logger } from "pino";
 import { Fault, faults } from "../fault.ts";
@@ -10,7 +11,9 @@ import type { IncidentId, RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
+import { recoveriesLettingGo } from "./call-off-store.ts";
 import type { Contradiction } from "./contradiction.ts";
+import { letGo } from "./let-go.ts";
 import { phasesEnded } from "./phases.ts";
 import { asHarmless } from "./plan.ts";
 import type { Planner } from "./planner.ts";
@@ -45,29 +48,43 @@ const replansMax = 5;
 
 export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
   const { db, log } = deps;
-  const underWay = new Map<RecoveryId, Promise<void>>();
+  const underWay = new Map<RecoveryId, UnderWay>();
   const waitUntil = new Map<RecoveryId, number>();
+
+  /** Beside the turns, one piece of work per recovery at a time. */
+  function begin(
+    id: RecoveryId,
+    signal: AbortSignal,
+    work: (stopped: AbortSignal) => Promise<void>,
+  ): void {
+    if (underWay.has(id)) return;
+    const stop = new AbortController();
+    const ended = work(stop.signal)
+      .catch((error: unknown) => {
+        if (signal.aborted) return;
+        log.error({ err: error, recovery: id }, "a recovery's turn failed; it is taken up again");
+      })
+      .finally(() => underWay.delete(id));
+    underWay.set(id, { ended, stop });
+  }
+
   const loop = startLoop({
     name: "recoveries",
     everyMs: 500,
     log,
     async run(signal) {
-      for (const id of await recoveriesUnderWay(db)) {
-        if (underWay.has(id) || (waitUntil.get(id) ?? 0) > performance.now()) continue;
-        const driven = drive(deps, id, signal)
-          .then((outcome) => {
-            if (outcome?.kind === "waiting") waitUntil.set(id, performance.now() + waitingMs);
-            else waitUntil.delete(id);
-          })
-          .catch((error: unknown) => {
-            if (!signal.aborted)
-              log.error(
-                { err: error, recovery: id },
-                "a recovery's turn failed; it is taken up again",
-              );
-          })
-          .finally(() => underWay.delete(id));
-        underWay.set(id, driven);
+      const running = await recoveriesUnderWay(db);
+      for (const [id, { stop }] of underWay) if (!running.includes(id)) stop.abort(calledOff);
+      for (const id of running) {
+        if ((waitUntil.get(id) ?? 0) > performance.now()) continue;
+        begin(id, signal, async (stopped) => {
+          const outcome = await drive(deps, id, signal, stopped);
+          if (outcome?.kind === "waiting") waitUntil.set(id, performance.now() + waitingMs);
+          else waitUntil.delete(id);
+        });
+      }
+      for (const id of await recoveriesLettingGo(db)) {
+        begin(id, signal, () => leave(deps, id, signal));
       }
     },
   });
@@ -75,32 +92,50 @@ export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
     wake: loop.wake,
     async stop() {
       await loop.stop();
-      await Promise.all(underWay.values());
+      await Promise.all([...underWay.values()].map(({ ended }) => ended));
     },
   };
 }
+
+interface UnderWay {
+  readonly ended: Promise<void>;
+  readonly stop: AbortController;
+}
+
+const calledOff = new Error("the recovery is not under way any more");
 
 /** Null: another runner has it. */
 async function drive(
   deps: RecoveryLoopDeps,
   id: RecoveryId,
   stopping: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<Outcome | null> {
-  const { db, holder } = deps;
-  const held = { name: `recovery:${id}`, holder, ttlMs: leaseMs };
-  return await whileHolding(db, held, stopping, async (lease, signal) => {
+  const { db } = deps;
+  return await whileHolding(db, heldBy(deps, id), stopping, async (lease, signal) => {
     const told = { ...deps, progressed: progressed.bind(null, deps, signal) };
-    const outcome = await runRecovery(told, id, lease, signal);
+    const outcome = await runRecovery(told, id, lease, signal, stopped);
     await conclude(deps, id, outcome);
     return outcome;
   });
 }
 
+/** Frees what a recovery holds that did not come to its end. */
+async function leave(deps: RecoveryLoopDeps, id: RecoveryId, stopping: AbortSignal): Promise<void> {
+  await whileHolding(deps.db, heldBy(deps, id), stopping, async (lease, signal) => {
+    await letGo(deps, id, lease, signal);
+  });
+}
+
+function heldBy({ holder }: RecoveryLoopDeps, id: RecoveryId) {
+  return { name: `recovery:${id}`, holder, ttlMs: leaseMs };
+}
+
 async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome): Promise<void> {
-  if (outcome.kind === "again") return;
+  if (outcome.kind === "again" || outcome.kind === "stopped") return;
   if (outcome.kind === "waiting") return await sayWaiting(deps, id, outcome.because);
   if (outcome.kind === "stale") return await planAgain(deps, id, outcome.because);
-  if (!(await endRecovery(deps, id, outcome))) return;
+  if (!(await endRecovery(deps, await requireRecovery(deps.db, id), outcome))) return;
   if (outcome.kind === "failed") await fail(deps, id, outcome.because);
   await deps.reached?.(id, "ended");
 }
@@ -123,7 +158,11 @@ async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string
     return await giveUp(deps, id, why);
   }
   await db.begin(async (tx) => {
-    await moveRecovery(tx, id, ["running"], "superseded", { because, endedAt: world.now() });
+    const ended = { because, endedAt: world.now() };
+    if (!(await moveRecovery(tx, id, ["running"], "superseded", ended))) {
+      // It was called off meanwhile, and what takes its place with it.
+      return await moveRecovery(tx, again.id, ["planned"], "refused", ended);
+    }
     await beginRecovery(tx, again.id, {
       actor: before.runBy ?? before.plannedBy,
       at: world.now(),
@@ -138,6 +177,7 @@ async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string
         key: `replanned-${id}`,
       });
     }
+    return true;
   });
 }
 
@@ -192,7 +232,8 @@ async function giveUp(
   because: string,
   calledFor?: IncidentId,
 ): Promise<void> {
-  if (await endRecovery(deps, id, { kind: "failed", because })) {
+  const recovery = await requireRecovery(deps.db, id);
+  if (await endRecovery(deps, recovery, { kind: "failed", because })) {
     await fail(deps, id, because, calledFor);
   }
 }

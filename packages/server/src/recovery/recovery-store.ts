@@ -215,8 +215,24 @@ export async function isCaptured(db: Query, id: RecoveryId): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** Begins a step, or goes on with it; false where the recovery is in none of these states (any more). */
+export async function beginStep(
+  db: Query,
+  lease: Lease,
+  recovery: RecoveryId,
+  { index, at, whileIn }: { index: number; at: Date; whileIn: readonly RecoveryState[] },
+): Promise<boolean> {
+  await requireLease(db, lease);
+  const [row] = await db<{ state: RecoveryState }[]>`
+    select state from recoveries where id = ${recovery} for share`;
+  if (row === undefined || !whileIn.includes(row.state)) return false;
+  await db`
+    update recovery_steps set state = 'running', started_at = ${at}
+    where recovery = ${recovery} and index = ${index} and state = 'pending'`;
+  return true;
+}
+
 type StepMove =
-  | { readonly to: "running"; readonly at: Date }
   | { readonly to: "applied"; readonly at: Date }
   | { readonly to: "verified" | "failed"; readonly at: Date; readonly observed: readonly string[] };
 
@@ -230,7 +246,6 @@ export async function moveStep(
 ): Promise<void> {
   const set = {
     state: move.to,
-    ...(move.to === "running" ? { started_at: move.at } : {}),
     ...(move.to === "applied" ? { applied_at: move.at } : {}),
     ...("observed" in move ? { observed: [...move.observed], ended_at: move.at } : {}),
   };

@@ -6,9 +6,13 @@
  *        │          └─────> paused ─> running
  *        ├─> awaiting-approval ─> running
  *        └─> refused | superseded
+ *
+ * A person who ends its incident calls it off, wherever it is but verified: it is `refused`, and lets go of
+ * whom and what it holds.
  */
 import type { ChangeId, IncidentId, RecoveryId } from "../ids.ts";
 import type { Plan, Step, Undo } from "../layers/layer.ts";
+import type { Query } from "../store/database.ts";
 
 export const recoveryStates = [
   "planned",
@@ -86,4 +90,15 @@ export interface Recoveries {
   /** Marks it as waiting for a person's `lastgood approve`. */
   awaitApproval(id: RecoveryId, because: string): Promise<void>;
   find(id: RecoveryId): Promise<Recovery | null>;
+  /** Ends what the incident's recoveries were about to do, in the caller's transaction. */
+  callOff(tx: Query, incident: IncidentId, order: CallOff): Promise<void>;
+  /** From then on its recoveries that did not come to their end hold nobody and nothing any more. */
+  letGo(tx: Query, incident: IncidentId): Promise<void>;
+}
+
+export interface CallOff {
+  /** Who did what, and why. */
+  readonly because: string;
+  /** Leaves alone what people planned themselves. */
+  readonly automaticOnly?: boolean;
 }

@@ -9,6 +9,7 @@
  *   R4. The bad window is captured before the first step.
  *   R5. A world that moved is planned again, at most `replansMax` times, and only a plan that costs
  *       nothing new goes on by itself.
+ *   R6. A recovery that is not under way any more (called off, paused) begins no further step.
  */
 import { Fault, faults } from "../fault.ts";
 import type { RecoveryId } from "../ids.ts";
@@ -16,9 +17,11 @@ import type { Layers, Step, Verification } from "../layers/layer.ts";
 import type { Db } from "../store/database.ts";
 import type { Lease } from "../store/lease.ts";
 import type { World } from "../world.ts";
+import { markLettingGo } from "./call-off-store.ts";
 import { layerOf } from "./planner.ts";
-import type { JournalStep, Recovery } from "./recovery.ts";
+import type { JournalStep, Recovery, RecoveryState } from "./recovery.ts";
 import {
+  beginStep,
   isCaptured,
   markCaptured,
   moveRecovery,
@@ -34,7 +37,9 @@ export type Outcome =
   /** Something needed is away: the same step is tried again. */
   | { readonly kind: "again"; readonly because: string }
   /** Somebody outside must act first: the same step is looked at again after a while. */
-  | { readonly kind: "waiting"; readonly because: string };
+  | { readonly kind: "waiting"; readonly because: string }
+  /** R6. */
+  | { readonly kind: "stopped" };
 
 /** A point of the journal that was just passed; tests hold the runner there. */
 export type JournalPoint = `${number}:${"running" | "applied" | "verified"}` | "captured" | "ended";
@@ -61,43 +66,56 @@ export async function runRecovery(
   id: RecoveryId,
   lease: Lease,
   signal: AbortSignal,
+  stopped: AbortSignal,
 ): Promise<Outcome> {
   const { db, world } = deps;
-  const reached = deps.reached ?? (async () => {});
   const recovery = await requireRecovery(db, id);
   if (!(await isCaptured(db, id))) {
     await deps.capture(recovery);
     await markCaptured(db, id, world.now());
-    await reached(id, "captured");
+    await deps.reached?.(id, "captured");
   }
-  for (const step of recovery.steps) {
-    if (step.state !== "verified") {
+  for (const journal of recovery.steps) {
+    if (journal.state !== "verified") {
       const held = recovery.automatic ? await deps.heldBecause(recovery) : null;
       if (held !== null) return { kind: "waiting", because: held };
-      const outcome = await take(deps, recovery, step, lease, reached, signal);
+      const turn = { recovery, journal, lease, signal, stopped };
+      const outcome = await takeStep(deps, { ...turn, whileIn: ["running"] });
       if (outcome !== null) return outcome;
     }
     // Told again after a restart: a runner may have died between the journal's word and this one.
-    await deps.progressed(recovery, step, recovery.steps.slice(step.index + 1));
+    await deps.progressed(recovery, journal, recovery.steps.slice(journal.index + 1));
   }
   return { kind: "verified" };
 }
 
-async function take(
-  deps: RunnerDeps,
-  recovery: Recovery,
-  journal: JournalStep,
-  lease: Lease,
-  reached: NonNullable<RunnerDeps["reached"]>,
-  signal: AbortSignal,
-): Promise<Outcome | null> {
+interface StepTurn {
+  readonly recovery: Recovery;
+  readonly journal: JournalStep;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  /** R6: what only waits and looks is broken off; what moves something comes to its end. */
+  readonly stopped?: AbortSignal;
+  readonly whileIn: readonly RecoveryState[];
+}
+
+/** Null: it is verified. */
+export async function takeStep(
+  deps: Omit<RunnerDeps, "progressed">,
+  { recovery, journal, lease, signal, stopped, whileIn }: StepTurn,
+): Promise<Exclude<Outcome, { kind: "verified" }> | null> {
   const { db, world, layers } = deps;
+  const reached = deps.reached ?? (async () => {});
   const { index, step } = journal;
   const within = AbortSignal.any([signal, AbortSignal.timeout(stepMsMax)]);
+  const looking = stopped === undefined ? within : AbortSignal.any([within, stopped]);
   const write = (move: Parameters<typeof moveStep>[4]) =>
     db.begin((tx) => moveStep(tx, lease, recovery.id, index, move));
   try {
-    if (journal.state === "pending") await write({ to: "running", at: world.now() });
+    const begun = { index, at: world.now(), whileIn };
+    if (!(await db.begin((tx) => beginStep(tx, lease, recovery.id, begun)))) {
+      return { kind: "stopped" };
+    }
     await reached(recovery.id, `${index}:running`);
     await layerOf(layers, step).apply(
       step,
@@ -110,7 +128,7 @@ async function take(
     );
     await write({ to: "applied", at: world.now() });
     await reached(recovery.id, `${index}:applied`);
-    const verification = await layerOf(layers, step).verify(step, within);
+    const verification = await layerOf(layers, step).verify(step, looking);
     if (verification.ok === "waiting") {
       return { kind: "waiting", because: `"${step.says}" waits for ${verification.waitsFor}` };
     }
@@ -120,6 +138,7 @@ async function take(
       ? null
       : { kind: "failed", because: failureOf(step, verification.differences) };
   } catch (error) {
+    if (stopped?.aborted === true && !(error instanceof Fault)) return { kind: "stopped" };
     const outcome = outcomeOf(error, journal, world.now(), signal);
     if (outcome.kind === "failed") {
       await write({ to: "failed", at: world.now(), observed: [outcome.because] });
@@ -140,7 +159,7 @@ function outcomeOf(
   { step, startedAt }: JournalStep,
   now: Date,
   stopping: AbortSignal,
-): Outcome {
+): Exclude<Outcome, { kind: "verified" }> {
   if (stopping.aborted || !(error instanceof Fault)) throw error;
   if (error.code === "fenced" || error.code === "store_unreachable") throw error;
   if (error.code === "plan_stale") return { kind: "stale", because: error.message };
@@ -155,14 +174,21 @@ function failureOf(step: Step, differences: readonly string[]): string {
   return `"${step.says}" did not take: ${differences.join("; ")}`;
 }
 
-/** Ends the recovery in the journal. False when another runner already did. */
+/** Ends the recovery in the journal. False when another runner already did, or it was called off. */
 export async function endRecovery(
   { db, world }: Pick<RunnerDeps, "db" | "world">,
-  id: RecoveryId,
+  { id, incident }: Pick<Recovery, "id" | "incident">,
   outcome: Extract<Outcome, { kind: "verified" | "failed" }>,
 ): Promise<boolean> {
-  return await moveRecovery(db, id, ["running"], outcome.kind, {
-    because: outcome.kind === "failed" ? outcome.because : "",
-    endedAt: world.now(),
+  return await db.begin(async (tx) => {
+    const ended = await moveRecovery(tx, id, ["running"], outcome.kind, {
+      because: outcome.kind === "failed" ? outcome.because : "",
+      endedAt: world.now(),
+    });
+    // What earlier ones of the incident hold still is held for nothing any more.
+    if (ended && outcome.kind === "verified" && incident !== null) {
+      await markLettingGo(tx, incident);
+    }
+    return ended;
   });
 }

@@ -69,6 +69,8 @@ export class Outside {
   readonly recoveries = new Map<RecoveryId, Recovery>();
   readonly runs: { revision: string; outcome: Outcome }[] = [];
   readonly states = new Map<string, ReturnType<SignalSource["stateOf"]>>();
+  /** Incidents whose recoveries hold nothing any more. */
+  readonly letGo = new Set<string>();
   readonly ran: { id: RecoveryId; actor: string }[] = [];
   /** What every plan would do. */
   steps: readonly Step[] = [];
@@ -389,6 +391,16 @@ function recoveriesOf(
     async find(id) {
       outside.asked += 1;
       return outside.recoveries.get(id) ?? null;
+    },
+    async callOff(_, incident, { because, automaticOnly = false }) {
+      for (const { id, state, automatic, ...recovery } of outside.recoveries.values()) {
+        const over = state === "verified" || state === "failed" || state === "superseded";
+        if (recovery.incident !== incident || over || (automaticOnly && !automatic)) continue;
+        set(id, { state: "refused", because });
+      }
+    },
+    async letGo(_, incident) {
+      outside.letGo.add(incident);
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   type Plan,
   type Step,
   type Undo,
+  type Verification,
 } from "../../src/layers/layer.ts";
 import type { Db } from "../../src/store/database.ts";
 
@@ -59,13 +60,20 @@ export interface FakeOptions {
   /** Called before each apply; throw from it to break the step. */
   readonly before?: (step: Step) => Promise<void>;
   readonly lies?: boolean;
+  /** What looking at a step comes to, in place of what the table says; null: the table says it. */
+  readonly looking?: (step: Step, signal: AbortSignal) => Promise<Verification> | null;
   /** Called before each plan; throw from it where nothing can be planned. */
   readonly planning?: () => Promise<void>;
 }
 
 export function fakeLayers(
   db: Db,
-  { before = async () => {}, lies = false, planning = async () => {} }: FakeOptions = {},
+  {
+    before = async () => {},
+    lies = false,
+    looking = () => null,
+    planning = async () => {},
+  }: FakeOptions = {},
 ): Layers {
   const layer = <K extends LayerKind>(
     kind: K,
@@ -92,7 +100,9 @@ export function fakeLayers(
         throw new Fault("plan_stale", `${thing} is ${now}, neither ${from} nor ${to}`);
       }
     },
-    async verify(step) {
+    async verify(step, signal) {
+      const looked = looking(step as Step, signal);
+      if (looked !== null) return await looked;
       const move = moveOf(step as Step);
       if (move === null) return { ok: true, observed: [] };
       const now = await valueIn(db, move.thing);
