@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { DrillReport } from "../../src/drills/drill.ts";
 import { postOf, sectionCount, textBetween, wordsIn } from "../../src/drills/eviction/post.ts";
 import { chunkWords, tellStory, variants } from "../../src/drills/eviction/story.ts";
-
-const seed = Number(process.env.SEED ?? 5);
-const bin = join(import.meta.dirname, "../../bin/lastgood.js");
 
 test("a post is the same text wherever its writing is cut", () => {
   fc.assert(
@@ -48,43 +42,3 @@ test("a story's kill lands where its writer comes by, and every variant is told 
   }
   assert.deepEqual([...told].sort(), [...variants].sort());
 });
-
-test("a writer that is killed is followed by one that goes on from the word that is there", {
-  timeout: 170_000,
-}, async (t) => {
-  await passes(t, ["--variant", "plain"]);
-});
-
-test("a writer that does not come back is followed by another of its role", {
-  timeout: 170_000,
-}, async (t) => {
-  await passes(t, ["--variant", "takeover"]);
-});
-
-async function passes(
-  t: { diagnostic(message: string): void },
-  args: readonly string[],
-): Promise<void> {
-  const command = ["drill", "run", "eviction", "--seed", String(seed), "--json", ...args];
-  const { code, stdout, stderr } = await lastgood(command);
-  assert.match(stdout, /^\{.*\}\n$/s, stderr);
-  const report = JSON.parse(stdout) as DrillReport;
-  t.diagnostic(`SEED=${seed}: killed to noticed ${report.ms.injectedToDetected} ms`);
-  const against = report.proofs.filter(({ holds }) => !holds);
-  assert.deepEqual(against, [], `SEED=${seed}: ${JSON.stringify(report.timeline, null, 1)}`);
-  assert.equal(report.ok, true);
-  assert.equal(code, 0);
-  assert.equal(report.duplicated.effects, 0);
-}
-
-async function lastgood(args: readonly string[]) {
-  return await new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      ["--conditions=development", bin, ...args],
-      { timeout: 165_000, maxBuffer: 10_000_000 },
-      (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
-    );
-  });
-}

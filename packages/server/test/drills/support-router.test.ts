@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { test } from "node:test";
-import type { DrillReport } from "../../src/drills/drill.ts";
 import { models, route } from "../../src/drills/support-router/models.ts";
 import { queues, sentences, shouts, words } from "../../src/drills/support-router/queues.ts";
 import { tellStory, variants } from "../../src/drills/support-router/story.ts";
 import { ticketsOf } from "../../src/drills/support-router/tickets.ts";
-
-const seed = Number(process.env.SEED ?? 36);
-const bin = join(import.meta.dirname, "../../bin/lastgood.js");
 
 function share(of: number, model: (typeof models)[number], surge: boolean) {
   const tickets = ticketsOf(of);
@@ -67,29 +61,3 @@ test("seeds tell other surges and other outages", () => {
   );
   assert.deepEqual(tellStory(7, null), tellStory(7, variants[0]));
 });
-
-test("a live model that a surge makes misroute goes back, and its bias does not come through again", {
-  timeout: 170_000,
-}, async (t) => {
-  const args = ["drill", "run", "support-router", "--seed", String(seed), "--json"];
-  const { code, stdout, stderr } = await lastgood([...args, "--variant", "surge"]);
-  assert.match(stdout, /^\{.*\}\n$/s, stderr);
-  const report = JSON.parse(stdout) as DrillReport;
-  t.diagnostic(`SEED=${seed}: the surge was confirmed after ${report.ms.injectedToDetected} ms`);
-  const against = report.proofs.filter(({ holds }) => !holds);
-  assert.deepEqual(against, [], `SEED=${seed}: ${JSON.stringify(report.timeline, null, 1)}`);
-  assert.equal(report.ok, true);
-  assert.equal(code, 0);
-});
-
-async function lastgood(args: readonly string[]) {
-  return await new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      ["--conditions=development", bin, ...args],
-      { timeout: 165_000, maxBuffer: 10_000_000 },
-      (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
-    );
-  });
-}
