@@ -3,14 +3,17 @@ import { Fault } from "../fault.ts";
 import type { World } from "../world.ts";
 import { type DialDeps, nameOfRollout } from "./dial.ts";
 import type { IncidentDesk } from "./neighbours.ts";
+import { clearGate } from "./one-dial.ts";
 import type { ReverseGate } from "./reverse-gate.ts";
 import {
   type Canary,
   freeze,
   freezeUnserved,
+  type Live,
   type RollingBack,
   type Rollout,
   type Shadow,
+  type Stop,
 } from "./rollout.ts";
 import { moveRollout, type Stored, type Told } from "./rollout-store.ts";
 
@@ -50,6 +53,20 @@ export async function step(
   await db.begin((tx) => moveRollout(tx, stored, next, world.now(), told));
 }
 
+/** What serves stays where it is. */
+export async function stopServing(
+  { moving: { db }, world }: Pick<ActDeps, "moving" | "world">,
+  stored: Stored,
+  rollout: Canary | Live | RollingBack,
+  stop: Stop,
+  told: Told,
+): Promise<void> {
+  await db.begin(async (tx) => {
+    await clearGate(tx, world, rollout);
+    await moveRollout(tx, stored, freeze(rollout, stop), stop.at, told);
+  });
+}
+
 /** It cannot go on by itself: it stays where it is, and a person is called. */
 export async function stopFor(
   deps: ActDeps,
@@ -63,10 +80,10 @@ export async function stopFor(
     ...{ rollout: id, environment, artifact, because },
   });
   const stop = { by: ownName, why: because, at, incident };
-  const stopped =
-    rollout.phase === "shadow" ? freezeUnserved(rollout, stop) : freeze(rollout, stop);
-  await step(deps, stored, stopped, {
+  const told = {
     ...{ actor: ownName, event: "rollout.frozen", text: `${because}; see ${incident}` },
     details: { incident },
-  });
+  };
+  if (rollout.phase === "shadow") await step(deps, stored, freezeUnserved(rollout, stop), told);
+  else await stopServing(deps, stored, rollout, stop, told);
 }

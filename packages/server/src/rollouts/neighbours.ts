@@ -18,7 +18,9 @@ export interface Watched {
   readonly environment: string;
   readonly artifact: string;
   readonly candidate: string;
-  /** The release that still serves beside it; null: none is left to compare with. */
+  /** The release that served before it. */
+  readonly prior: string;
+  /** The prior, where it still serves beside it; null: nothing is left to compare with. */
   readonly control: string | null;
   readonly guardrails: readonly Guardrail[];
 }
@@ -47,7 +49,10 @@ export interface ReleaseJudge {
   /** Again with the same words changes nothing; with others the comparison begins anew. */
   watch(watched: Watched): void;
   unwatch(environment: string, artifact: string): void;
-  verdictOf(environment: string, artifact: string): ReleaseVerdict | null;
+  /** Null: this release is not watched there. */
+  verdictOf(
+    release: Pick<Watched, "environment" | "artifact" | "candidate">,
+  ): ReleaseVerdict | null;
   onVerdict(
     listener: (told: { readonly environment: string; readonly artifact: string }) => void,
   ): () => void;
@@ -95,6 +100,8 @@ export interface Regressed {
 export interface IncidentDesk {
   /** Opens the incident, or finds it; decides, plans, and lets the recovery run where it may. Safe to repeat. */
   reportRelease(regressed: Regressed): Promise<IncidentId>;
+  /** Opens an incident of what fell, and is not this release's doing: nothing is put back for it. Safe to repeat. */
+  reportDrift(regressed: Regressed): Promise<void>;
   /** Calls a person about a dial that cannot go on by itself: once per rollout. */
   reportStuck(stuck: {
     readonly rollout: RolloutId;

@@ -4,7 +4,8 @@
  *   A1. Nothing but a hold that is over and a verdict that allows it raises a share. Few data: it waits.
  *   A2. A regression is told at once, whatever the hold; the incident decides what follows.
  *   A3. A pin that somebody else moved is yielded to: people's decisions are not turned back.
- *   A4. A drill turns round at the end of its one step, or at once when anything looks worse.
+ *   A4. What fell along with what served before is told too: nothing is turned back for it, and nothing raised.
+ *   A5. A drill turns round at the end of its one step, or at once when anything looks worse.
  */
 import type { PinShare } from "@lastgood/sdk";
 import type { ReleaseVerdict } from "./neighbours.ts";
@@ -34,7 +35,7 @@ export type Act =
   | { readonly kind: "raise"; readonly step: number; readonly percent: number }
   | { readonly kind: "promote" }
   | { readonly kind: "bake" }
-  | { readonly kind: "report"; readonly verdict: ReleaseVerdict }
+  | { readonly kind: "report" | "report-drift"; readonly verdict: ReleaseVerdict }
   | { readonly kind: "turn-round"; readonly because: string }
   | { readonly kind: "freeze"; readonly because: string }
   | { readonly kind: "look-back" }
@@ -81,7 +82,10 @@ function yieldOr(
   otherwise: () => Act,
 ): Act {
   if (pin === null || pin.epoch <= stand.epoch) return otherwise();
-  return { kind: "yield", to: yieldedTo(rollout, pin) };
+  const to = yieldedTo(rollout, pin);
+  // The next rollout has just begun to turn the dial of what is live: that is seen with the next look.
+  const byNext = rollout.phase === "live" && to.kind === "moved" && isRolloutName(pin.by);
+  return byNext ? { kind: "rest" } : { kind: "yield", to };
 }
 
 function yieldedTo(
@@ -100,6 +104,10 @@ function yieldedTo(
   return { kind: "moved", by, because: `${by} pinned ${shares}${why}` };
 }
 
+function isRolloutName(by: string): boolean {
+  return by.startsWith("rollout:");
+}
+
 function nextForCanary(rollout: Canary, seen: Seen): Act {
   const { verdict } = seen;
   const { plan, step, stand, purpose } = rollout;
@@ -107,6 +115,7 @@ function nextForCanary(rollout: Canary, seen: Seen): Act {
     if (purpose === "drill") return { kind: "turn-round", because: verdict.says };
     return { kind: "report", verdict };
   }
+  if (verdict?.kind === "drift" && purpose === "release") return { kind: "report-drift", verdict };
   if (seen.held !== null) return { kind: "wait", because: seen.held };
   const untilMs = stand.at.getTime() + (plan.ramp[step]?.holdMs ?? 0) - seen.now.getTime();
   if (untilMs > 0)
@@ -123,6 +132,7 @@ function nextForCanary(rollout: Canary, seen: Seen): Act {
 
 function nextForLive({ plan, stand, bakedAt }: Live, { verdict, now }: Seen): Act {
   if (verdict?.kind === "regression") return { kind: "report", verdict };
+  if (verdict?.kind === "drift") return { kind: "report-drift", verdict };
   if (bakedAt === null && now.getTime() - stand.at.getTime() >= plan.bakeMs) {
     return { kind: "bake" };
   }
@@ -157,7 +167,9 @@ function nextForFrozen(rollout: Frozen, seen: Seen): Act {
   const { verdict } = seen;
   const act = yieldOr(rollout, rollout.was, seen, () => ({ kind: "rest" }) as const);
   if (act.kind === "yield" && act.to.kind !== "moved") return act;
-  const lasts = verdict?.kind === "regression" && rollout.was.phase !== "rolling-back";
+  if (rollout.was.phase === "rolling-back") return { kind: "rest" };
+  if (verdict?.kind === "drift") return { kind: "report-drift", verdict };
+  const lasts = verdict?.kind === "regression";
   const isOurs = rollout.incident !== null && !rollout.by.startsWith("token:");
   return lasts && isOurs ? { kind: "report", verdict } : { kind: "rest" };
 }

@@ -19,7 +19,7 @@ import type { World } from "../world.ts";
 import type { Impassable } from "./passable.ts";
 import { isOpen, isReversible, type RolloutId } from "./rollout.ts";
 import type { RolloutDesk } from "./rollout-desk.ts";
-import { openOn, requireRollout, type Stored } from "./rollout-store.ts";
+import { requireRollout, type Stored, servingOn, turningOn } from "./rollout-store.ts";
 
 export interface PlainRollbackDeps {
   readonly db: Db;
@@ -70,7 +70,7 @@ async function byRollout(
   order: Parameters<PlainRollback>[0],
 ): Promise<Moved | null> {
   const { by, because, unchecked, environment, artifact } = order;
-  const open = await openOn(deps.db, order);
+  const open = await servingOn(deps.db, order);
   if (open === null) return null;
   if (!isReversible(open.rollout) && open.rollout.phase !== "rolling-back") return null;
   const { id } = open.rollout;
@@ -92,7 +92,7 @@ async function byRollout(
 
 /** Whether there was one. */
 async function endDrill(deps: PlainRollbackDeps, order: RollBack): Promise<boolean> {
-  const open = await openOn(deps.db, order);
+  const open = await turningOn(deps.db, order);
   if (open === null || open.rollout.purpose !== "drill") return false;
   const { id } = open.rollout;
   const because = `${order.by} rolls back`;

@@ -18,7 +18,7 @@ import type { World } from "../world.ts";
 import { findProbe, forgetProbe, type Probed, saveProbe } from "./probe-store.ts";
 import { type ReverseGate, settingsFor } from "./reverse-gate.ts";
 import { isReversible } from "./rollout.ts";
-import { openOn } from "./rollout-store.ts";
+import { servingOn } from "./rollout-store.ts";
 
 export interface PriorProbeDeps {
   readonly db: Db;
@@ -121,7 +121,7 @@ async function tryOut(
 
 /** The release that a rollback of the dial would go to; null: nothing. */
 export async function priorOf(db: Db, dial: Dial): Promise<string | null> {
-  const open = await openOn(db, dial);
+  const open = await servingOn(db, dial);
   if (open !== null && isReversible(open.rollout)) return open.rollout.prior.version;
   const history = await pinHistory(db, dial.environment, dial.artifact);
   const back = rollbackOf(history, await barredVersions(db, dial.artifact));

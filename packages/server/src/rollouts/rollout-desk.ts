@@ -7,17 +7,18 @@
 import { mayTurn, type RolloutAction } from "@lastgood/sdk";
 import { Fault } from "../fault.ts";
 import { newChangeId } from "../world.ts";
-import { type ActDeps, despiteRaces, step } from "./acting.ts";
+import { type ActDeps, despiteRaces, step, stopServing } from "./acting.ts";
 import { asPinned } from "./as-pinned.ts";
 import { turnForward } from "./dial.ts";
+import { supersedeLive } from "./one-dial.ts";
 import { sharesOf } from "./ramp.ts";
 import {
   type Canary,
   type Frozen,
-  freeze,
   freezeUnserved,
   type Hand,
   hurry,
+  isAtGate,
   isReversible,
   type Live,
   promote,
@@ -30,7 +31,6 @@ import {
 } from "./rollout.ts";
 import { type Start, type StartDeps, startIn } from "./rollout-start.ts";
 import { requireRollout, requireUnmoved, type Stored } from "./rollout-store.ts";
-import { supersedeLive } from "./take-act.ts";
 import { heldBy } from "./turn-back.ts";
 import { beginBack } from "./way-back.ts";
 
@@ -86,7 +86,7 @@ export function createRolloutDesk(deps: DeskDeps) {
       const told = { actor: by, event: "rollout.frozen", text: because };
       if (rollout.phase === "shadow") {
         await step(deps, stored, freezeUnserved(rollout, stop), told);
-      } else if (isTurning(rollout)) await step(deps, stored, freeze(rollout, stop), told);
+      } else if (isTurning(rollout)) await stopServing(deps, stored, rollout, stop, told);
       return await after(rollout.id);
     },
 
@@ -154,11 +154,7 @@ export function createRolloutDesk(deps: DeskDeps) {
           ...{ by, why: because, incident: null, recovery: null, now, unchecked },
           change: newChangeId(world),
         });
-      } else if (
-        rollout.phase === "candidate" ||
-        rollout.phase === "shadow" ||
-        isUnserved(rollout)
-      ) {
+      } else if (isAtGate(rollout)) {
         const told = { actor: by, event: "rollout.refused", text: because };
         await step(deps, stored, refuse(rollout, by, because), told);
       }
@@ -185,10 +181,6 @@ export type RolloutDesk = ReturnType<typeof createRolloutDesk>;
 function isTurning(rollout: Rollout): rollout is Canary | Live | RollingBack {
   const { phase } = rollout;
   return phase === "canary" || phase === "live" || phase === "rolling-back";
-}
-
-function isUnserved(rollout: Rollout): rollout is Extract<Rollout, { was: { phase: "shadow" } }> {
-  return rollout.phase === "frozen" && rollout.was.phase === "shadow";
 }
 
 /** What a person was called for is decided. */

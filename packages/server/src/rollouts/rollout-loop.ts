@@ -20,7 +20,7 @@ import type { Gate, Guardrail, ReleaseJudge, ReleaseVerdict, Watched } from "./n
 import { nextAct, type Seen } from "./next-act.ts";
 import { type DrillDeps, proveDrills, sawForward } from "./reverse-drill.ts";
 import { settingsFor } from "./reverse-gate.ts";
-import { isReversible, type Rollout } from "./rollout.ts";
+import { isServing, type Rollout } from "./rollout.ts";
 import { openRollouts, type Stored } from "./rollout-store.ts";
 import { takeAct } from "./take-act.ts";
 
@@ -65,7 +65,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
       return;
     }
     const open = await openRollouts(deps.moving.db);
-    const turned = withoutShadowed(open);
+    const turned = withoutOutshone(open);
     watch(deps, watching, turned);
     for (const stored of turned) {
       begin(stored.rollout.id, signal, () => actOn(stored, signal));
@@ -79,7 +79,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
     const { rollout } = stored;
     const act = nextAct(rollout, await seenOf(deps, rollout));
     if (act.kind === "rest" || act.kind === "wait" || !deps.isJudging()) return;
-    if (act.kind === "report") {
+    if (act.kind === "report" || act.kind === "report-drift") {
       const now = performance.now();
       if (now - (toldAt.get(rollout.id) ?? Number.NEGATIVE_INFINITY) < tellAgainMs) return;
       toldAt.set(rollout.id, now);
@@ -121,11 +121,12 @@ function isRace(error: unknown): boolean {
   return error instanceof Fault && faults[error.code].retry === "after-replanning";
 }
 
-/** What is live waits while another rollout turns the same dial. */
-function withoutShadowed(open: readonly Stored[]): readonly Stored[] {
+/** What is live waits while another rollout turns the same dial; what is at its gate turns nothing yet. */
+function withoutOutshone(open: readonly Stored[]): readonly Stored[] {
   const dialOf = ({ rollout }: Stored) => `${rollout.environment}/${rollout.artifact}`;
-  const turning = new Set(open.filter(({ rollout }) => rollout.phase !== "live").map(dialOf));
-  return open.filter((each) => each.rollout.phase !== "live" || !turning.has(dialOf(each)));
+  const turning = open.filter(({ rollout }) => rollout.phase !== "live" && isServing(rollout));
+  const dials = new Set(turning.map(dialOf));
+  return open.filter((each) => each.rollout.phase !== "live" || !dials.has(dialOf(each)));
 }
 
 /** What a rollout's next act is decided by. */
@@ -145,16 +146,16 @@ export async function seenOf(
 /** What the judge says; null where nothing is declared that it would be held to. */
 function verdictOn(
   { configuration, judge }: Pick<RolloutLoopDeps, "configuration" | "judge">,
-  { environment, artifact, candidate }: Rollout,
+  rollout: Rollout,
 ): ReleaseVerdict | null {
-  const [first] = settingsFor(configuration, artifact).guardrails;
+  const [first] = settingsFor(configuration, rollout.artifact).guardrails;
   if (first === undefined) return null;
-  const said = judge?.verdictOf(environment, artifact) ?? null;
+  const said = judge?.verdictOf(rollout) ?? null;
   if (said !== null) return said;
   return {
     ...{ kind: "insufficient", signal: first.signal, dimension: null, method: "floor" },
     ...{ evidence: 1, level: 0, against: 0, samples: 0, onset: null, control: null },
-    ...{ controlIsWell: null, failing: [], says: `nothing was seen of ${candidate} yet` },
+    ...{ controlIsWell: null, failing: [], says: `nothing was seen of ${rollout.candidate} yet` },
   };
 }
 
@@ -185,12 +186,13 @@ function watch(
 
 function watchedOf(configuration: Configuration, rollout: Rollout): Watched | null {
   const guardrails = settingsFor(configuration, rollout.artifact).guardrails.map(toGuardrail);
-  const serves = isReversible(rollout) || rollout.phase === "rolling-back";
-  if (guardrails.length === 0 || !serves) return null;
+  if (guardrails.length === 0 || !isServing(rollout)) return null;
   const { environment, artifact, candidate, prior } = rollout;
   const now = rollout.phase === "frozen" ? rollout.was : rollout;
   const alone = now.phase === "live" && now.percent === 100;
-  return { environment, artifact, candidate, control: alone ? null : prior.version, guardrails };
+  const { version } = prior;
+  const control = alone ? null : version;
+  return { environment, artifact, candidate, prior: version, control, guardrails };
 }
 
 function toGuardrail({

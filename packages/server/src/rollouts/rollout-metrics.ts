@@ -53,7 +53,7 @@ export function measureRollouts(
       for (const { rollout } of (await openRollouts(db)).slice(0, dialsMax)) {
         const { environment, artifact } = rollout;
         this.labels(environment, artifact).set(percentOf(rollout) / 100);
-        const verdict = judge?.verdictOf(environment, artifact)?.kind;
+        const verdict = judge?.verdictOf(rollout)?.kind;
         if (verdict !== undefined) verdicts.labels(environment, artifact, verdict).set(1);
       }
     },

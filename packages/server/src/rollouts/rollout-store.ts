@@ -2,7 +2,7 @@
 import { Fault } from "../fault.ts";
 import type { ChangeId } from "../ids.ts";
 import type { Json, Query } from "../store/database.ts";
-import { isOpen, type Rollout, type RolloutId } from "./rollout.ts";
+import { isOpen, isServing, type Rollout, type RolloutId } from "./rollout.ts";
 import { planOf, stateOf, withState } from "./rollout-phase.ts";
 
 /** A rollout with what guards its row. */
@@ -123,16 +123,16 @@ export async function turningOn(
   return row === undefined ? null : toStored(row);
 }
 
-/** What turns the dial, otherwise what is live on it; null: neither. */
-export async function openOn(
+/** What turns the dial and serves already, otherwise what is live on it; null: neither. */
+export async function servingOn(
   db: Query,
   { environment, artifact }: { readonly environment: string; readonly artifact: string },
 ): Promise<Stored | null> {
-  const [row] = await db<Row[]>`
+  const rows = await db<Row[]>`
     select * from rollouts where environment = ${environment} and artifact = ${artifact}
       and phase = any(${[...openPhases]})
-    order by phase = 'live' limit 1`;
-  return row === undefined ? null : toStored(row);
+    order by phase = 'live'`;
+  return rows.map(toStored).find(({ rollout }) => isServing(rollout)) ?? null;
 }
 
 /** What is live on the dial and watched; null: nothing. */
@@ -204,13 +204,13 @@ export async function changesBringing(
   return rows.map(({ change }) => change);
 }
 
-/** Drills that are over, or wait for a person, and of which nothing is written down yet. */
+/** Drills that moved a share, or are over, and of which it is not written down yet what they have proven. */
 export async function unprovenDrills(db: Query): Promise<readonly Stored[]> {
   const rows = await db<Row[]>`
     select * from rollouts r
-    where purpose = 'drill' and phase in ('rolled-back', 'refused', 'superseded', 'frozen')
+    where purpose = 'drill' and phase not in ('candidate', 'shadow')
       and not exists (select from rollout_events e where e.rollout = r.id and e.key = 'proved')
-    order by started_at desc limit 20`;
+    order by started_at desc limit 100`;
   return rows.map(toStored);
 }
 

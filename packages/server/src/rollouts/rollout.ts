@@ -254,6 +254,17 @@ export function isReversible(rollout: Rollout): rollout is Reversible {
   return rollout.phase === "canary" || rollout.phase === "live";
 }
 
+/** Whether it has turned the dial, and holds it: what only waits at its gate has not. */
+export function isServing(rollout: Rollout): rollout is Canary | Live | Frozen | RollingBack {
+  return isReversible(rollout) || rollout.phase === "rolling-back";
+}
+
+/** Whether it serves nobody yet, and may: it waits for the gate, or at it. */
+export function isAtGate(rollout: Rollout): rollout is Candidate | Shadow | FrozenUnserved {
+  if (rollout.phase === "frozen") return !("prior" in rollout);
+  return rollout.phase === "candidate" || rollout.phase === "shadow";
+}
+
 /** Whether it can still change. */
 export function isOpen(rollout: Rollout): boolean {
   return !["refused", "superseded", "rolled-back"].includes(rollout.phase);

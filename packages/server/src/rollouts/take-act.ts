@@ -5,30 +5,26 @@
  *   K2. What a deployment is refused for in mid-ramp (a bar, a review) freezes it: nothing is forced.
  */
 import { Fault } from "../fault.ts";
-import type { Tx } from "../store/database.ts";
-import type { World } from "../world.ts";
-import { type ActDeps, ownName, says, step, stopFor } from "./acting.ts";
+import { type ActDeps, ownName, says, step, stopFor, stopServing } from "./acting.ts";
 import { nameOfRollout, type Turn, turnForward } from "./dial.ts";
-import type { ReleaseVerdict } from "./neighbours.ts";
+import type { Regressed, ReleaseVerdict } from "./neighbours.ts";
 import type { Act } from "./next-act.ts";
+import { supersedeLive } from "./one-dial.ts";
 import { sharesOf } from "./ramp.ts";
 import {
   admit,
   bake,
   beginShadow,
   type Canary,
-  freeze,
   isReversible,
   type Prior,
   promote,
   type Reversible,
-  type Rollout,
   raise,
   refuse,
   type Shadow,
-  supersede,
 } from "./rollout.ts";
-import { changesBringing, liveOn, moveRollout, type Stored } from "./rollout-store.ts";
+import { changesBringing, type Stored } from "./rollout-store.ts";
 import { lookBack, turnBackTo, turnRound } from "./way-back.ts";
 import { yieldTo } from "./yield.ts";
 
@@ -62,10 +58,11 @@ export async function takeAct(
       if (rollout.phase === "canary") await promoteTo(deps, stored, rollout);
       return;
     case "report":
-      if (isReversible(rollout)) {
-        await report(deps, stored, rollout, act.verdict);
-      }
+      if (isReversible(rollout)) await report(deps, stored, rollout, act.verdict);
       return;
+    case "report-drift":
+      if (!isReversible(rollout)) return;
+      return await deps.incidents.reportDrift(await regressedOf(deps, rollout, act.verdict));
     case "freeze":
       if (rollout.phase === "canary" || rollout.phase === "rolling-back") {
         await stopFor(deps, stored, rollout, act.because);
@@ -160,20 +157,6 @@ async function forward(
   }
 }
 
-/** What was live on this dial is live no more once the next one is. */
-export async function supersedeLive(
-  tx: Tx,
-  world: World,
-  next: Pick<Rollout, "id" | "environment" | "artifact" | "candidate">,
-): Promise<void> {
-  const live = await liveOn(tx, next);
-  if (live?.rollout.phase !== "live" || live.rollout.id === next.id) return;
-  const why = `${next.candidate} went live in ${next.id}`;
-  const superseded = supersede(live.rollout, next.candidate, why);
-  const told = { actor: nameOfRollout(next), event: "rollout.superseded", text: why };
-  await moveRollout(tx, live, superseded, world.now(), told);
-}
-
 /** The incident decides what follows; meanwhile nothing moves, unless a person has decided that it goes on. */
 async function report(
   deps: ActDeps,
@@ -181,21 +164,27 @@ async function report(
   rollout: Reversible,
   verdict: ReleaseVerdict,
 ): Promise<void> {
-  const { environment, artifact, candidate, prior, hand } = rollout;
-  const { db } = deps.moving;
-  const incident = await deps.incidents.reportRelease({
-    ...{ rollout: rollout.id, environment, artifact, candidate, verdict },
-    prior: prior.version,
-    changes: await changesBringing(db, rollout, candidate, prior.epoch),
-    automatic: rollout.plan.automatic,
-    decided: hand === null ? [] : [`${hand.by} ${hand.did} ${candidate}`],
-  });
+  const regressed = await regressedOf(deps, rollout, verdict);
+  const incident = await deps.incidents.reportRelease(regressed);
   // R4 of rollout.ts: who overruled it once is called, and not overruled.
-  if (hand !== null || rollout.phase === "frozen") return;
-  const at = deps.world.now();
-  const stopped = freeze(rollout, { by: ownName, why: verdict.says, at, incident });
-  await step(deps, stored, stopped, {
+  if (rollout.hand !== null || rollout.phase === "frozen") return;
+  const stop = { by: ownName, why: verdict.says, at: deps.world.now(), incident };
+  await stopServing(deps, stored, rollout, stop, {
     ...{ actor: ownName, event: "rollout.frozen", text: `${verdict.says}; see ${incident}` },
     details: { incident, verdict: { ...verdict, onset: verdict.onset?.toISOString() ?? null } },
   });
+}
+
+async function regressedOf(
+  { moving: { db } }: ActDeps,
+  rollout: Reversible,
+  verdict: ReleaseVerdict,
+): Promise<Regressed> {
+  const { id, environment, artifact, candidate, prior, plan, hand } = rollout;
+  return {
+    ...{ rollout: id, environment, artifact, candidate, verdict, prior: prior.version },
+    changes: await changesBringing(db, rollout, candidate, prior.epoch),
+    automatic: plan.automatic,
+    decided: hand === null ? [] : [`${hand.by} ${hand.did} ${candidate}`],
+  };
 }

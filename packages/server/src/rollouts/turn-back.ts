@@ -7,8 +7,8 @@ import type { ChangeId, IncidentId, RecoveryId } from "../ids.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { despiteRaces } from "./acting.ts";
-import { hurry, isReversible, type Rollout } from "./rollout.ts";
-import { findRollout, moveRollout, openOn, requireRollout } from "./rollout-store.ts";
+import { hurry, isOpen, isReversible, type Rollout } from "./rollout.ts";
+import { findRollout, moveRollout, requireRollout, servingOn } from "./rollout-store.ts";
 import { beginBack } from "./way-back.ts";
 
 export interface TurnBack {
@@ -17,14 +17,17 @@ export interface TurnBack {
     readonly environment: string;
     readonly artifact: string;
   }): Promise<TurnedDial | null>;
-  /** Asks for it; done already, or under way, it is left alone. `plan_stale` where it cannot go back any more. */
+  /**
+   * Asks for it; done already, or under way, it is left alone. False: others have put another release in its place,
+   * and there is nothing to turn. Faults `plan_stale` where it may not go back any more.
+   */
   begin(order: {
     readonly rollout: string;
     readonly change: ChangeId;
     readonly actor: string;
     readonly because: string;
     readonly incident: IncidentId | null;
-  }): Promise<void>;
+  }): Promise<boolean>;
   read(
     rollout: string,
   ): Promise<
@@ -50,7 +53,7 @@ interface TurnBackDeps {
 export function createTurnBack({ db, world, wake }: TurnBackDeps): TurnBack {
   return {
     async turningOf(dial) {
-      const open = await openOn(db, dial);
+      const open = await servingOn(db, dial);
       if (open === null || open.rollout.purpose === "drill") return null;
       const { rollout } = open;
       if (!isReversible(rollout) && rollout.phase !== "rolling-back") return null;
@@ -62,15 +65,22 @@ export function createTurnBack({ db, world, wake }: TurnBackDeps): TurnBack {
       despiteRaces(async () => {
         const stored = await requireRollout(db, id);
         const { rollout } = stored;
-        if (rollout.phase === "rolled-back") return;
+        if (rollout.phase === "rolled-back") return true;
+        if (!isOpen(rollout)) return false;
+        const held = heldBy(rollout);
+        if (held !== null) throw new Fault("plan_stale", `${held}, after this was planned.`);
         const recovery = recoveryIn(actor);
         if (rollout.phase === "rolling-back") {
-          if (rollout.turning.recovery === recovery) return wake();
+          if (rollout.turning.recovery === recovery) {
+            wake();
+            return true;
+          }
           const at = world.now();
           const joined = hurry(rollout, { recovery, incident, change }, at);
           const told = { actor, event: "rollout.joined", text: because };
           await db.begin((tx) => moveRollout(tx, stored, joined, at, told));
-          return wake();
+          wake();
+          return true;
         }
         if (!isReversible(rollout)) {
           throw new Fault(
@@ -82,6 +92,7 @@ export function createTurnBack({ db, world, wake }: TurnBackDeps): TurnBack {
           ...{ why: because, by: actor, incident, recovery, change, now: false, unchecked: false },
         });
         wake();
+        return true;
       }),
 
     async read(id) {

@@ -15,6 +15,7 @@ import { newChangeId, type World } from "../world.ts";
 import { type ActDeps, says, step, stopFor } from "./acting.ts";
 import { asPinned } from "./as-pinned.ts";
 import { nameOfRollout, turnBackward } from "./dial.ts";
+import { clearGate } from "./one-dial.ts";
 import {
   type Canary,
   finishRollback,
@@ -41,6 +42,7 @@ export async function beginBack(
   const { by, why, incident, change } = turning;
   const at = world.now();
   await db.begin(async (tx) => {
+    await clearGate(tx, world, rollout);
     const back = rollBack(rollout, turning, at);
     // Who asks for it means the dial as it is: somebody else may have turned it since we looked.
     await lockArtifact(tx, artifact);

@@ -2,8 +2,9 @@
  * Somebody else moved the pin that a rollout turns: what they made of it stands, and the rollout follows.
  */
 import { newChangeId } from "../world.ts";
-import { type ActDeps, step } from "./acting.ts";
+import type { ActDeps } from "./acting.ts";
 import type { Yielded } from "./next-act.ts";
+import { supersedeLive } from "./one-dial.ts";
 import {
   type Canary,
   type Frozen,
@@ -17,7 +18,7 @@ import {
   rollBack,
   supersede,
 } from "./rollout.ts";
-import type { Stored } from "./rollout-store.ts";
+import { moveRollout, type Stored } from "./rollout-store.ts";
 
 type Turned = Canary | Live | Frozen | RollingBack;
 
@@ -30,7 +31,10 @@ export async function yieldTo(
   const at = deps.world.now();
   const text = sayYielded(rollout, to);
   const next = yielded(deps, rollout, to, at);
-  await step(deps, stored, next, { actor: to.by, event: "rollout.yielded", text });
+  await deps.moving.db.begin(async (tx) => {
+    if (next.phase === "live") await supersedeLive(tx, deps.world, rollout);
+    await moveRollout(tx, stored, next, at, { actor: to.by, event: "rollout.yielded", text });
+  });
 }
 
 function yielded({ world }: ActDeps, rollout: Turned, to: Yielded, at: Date): Rollout {

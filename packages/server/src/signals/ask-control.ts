@@ -26,18 +26,18 @@ export async function askControl(
   verdict: ReleaseVerdict,
   now: () => number,
 ): Promise<boolean> {
-  const { environment, artifact } = trial.watched;
-  if (verdict.needsControl && trial.askedAt === null && trial.prior !== null) {
+  const { environment, artifact, prior } = trial.watched;
+  if (verdict.needsControl && trial.askedAt === null) {
     try {
       if (controls === null) throw unasked;
-      await controls.begin({ environment, artifact, version: trial.prior, because: verdict.says });
+      await controls.begin({ environment, artifact, version: prior, because: verdict.says });
       beginAsking(trial, now());
     } catch (error) {
       trial.tryingSince ??= now();
       const isRefused = error instanceof Fault && faults[error.code].retry === "never";
       if (!isRefused && now() - trial.tryingSince < tryForMs) return true;
       const why = error instanceof Error ? error.message : String(error);
-      trial.cannotAsk = `${trial.prior} cannot be asked the same requests (${why})`;
+      trial.cannotAsk = `${prior} cannot be asked the same requests (${why})`;
     }
     return true;
   }

@@ -18,11 +18,12 @@ import { createNews } from "./judge-news.ts";
 import type { Arm } from "./paired.ts";
 import type { ReleaseMemory } from "./release-memory.ts";
 import { nextPoint, type PointAt, pointsOf } from "./release-points.ts";
-import { loudestOf, stancesOf, toVerdict, verdictOfTrial } from "./release-saying.ts";
+import { loudestOf, stancesOf, stateOfTrial, toVerdict, verdictOfTrial } from "./release-saying.ts";
 import { type Outlook, type Stance, strengthOf } from "./release-stance.ts";
 import type { JudgeNews, SavedTrial } from "./release-store.ts";
 import {
   armOf,
+  besideWhatServed,
   type FloorFor,
   goOnAlone,
   linesIn,
@@ -31,17 +32,20 @@ import {
   type Trial,
   takeInto,
 } from "./release-trial.ts";
-import type { ReleaseVerdict, Watched } from "./release-verdict.ts";
+import { type ReleaseVerdict, ruleOfReleases, type Watched } from "./release-verdict.ts";
 import type { Sample } from "./sample.ts";
 import { windowSamplesMin } from "./sustain.ts";
+
+/** The version of an artifact that is watched in an environment. */
+export type JudgedRelease = Pick<Watched, "environment" | "artifact" | "candidate">;
 
 /** What the rest of the house may ask. */
 export interface ReleaseJudge {
   /** Again with the same words changes nothing; with others the comparison begins anew. */
   watch(watched: Watched): void;
   unwatch(environment: string, artifact: string): void;
-  /** Null: nothing of the artifact is watched there. */
-  verdictOf(environment: string, artifact: string): ReleaseVerdict | null;
+  /** Null: this release is not watched there. */
+  verdictOf(release: JudgedRelease): ReleaseVerdict | null;
   /** Called on every change; returns how to stop. */
   onVerdict(listener: (told: ToldVerdict) => void): () => void;
 }
@@ -54,6 +58,8 @@ export interface ToldVerdict {
 
 /** How the signals room itself runs it. */
 export interface RunningReleaseJudge extends ReleaseJudge {
+  /** As of a rule, by the name that verdicts about releases stand under; null: nothing is watched under it. */
+  stateOf(rule: string, dimension: string | null): "well" | "bad" | "unknown" | null;
   take(sample: Sample): Took;
   /** Whether `take` would judge it, as far as its label and signal tell. */
   judges(sample: Sample): boolean;
@@ -119,9 +125,9 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
   function index(): void {
     places = new Map();
     for (const entry of entries.values()) {
-      const { environment, artifact, candidate, control } = entry.trial.watched;
-      for (const version of [candidate, control ?? entry.trial.prior]) {
-        const arm = version === null ? null : armOf(entry.trial, version);
+      const { environment, artifact, candidate, prior } = entry.trial.watched;
+      for (const version of [candidate, prior]) {
+        const arm = armOf(entry.trial, version);
         if (arm === null) continue;
         const ofEnvironment = places.get(environment) ?? new Map<string, Place>();
         places.set(environment, ofEnvironment.set(`${artifact}:${version}`, { entry, arm }));
@@ -130,17 +136,14 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
   }
 
   /** The objective, or what the release before did at last. */
-  function floorsFor(watched: Watched, prior: string | null): FloorFor {
-    const version = watched.control ?? prior;
+  function floorsFor(watched: Watched): FloorFor {
     return (guardrail, dimension) => {
-      const { environment, artifact, candidate } = watched;
+      const { environment, artifact, candidate, prior } = watched;
       const { objective = null, signal } = guardrail;
       const isOfAll = objective !== null && dimension === null;
       const floor = isOfAll
         ? { m: objective, origin: { kind: "objective" } as const, of: null, at: now() }
-        : version === null
-          ? null
-          : memory.floorOf(environment, { artifact, version }, guardrail, dimension, now());
+        : memory.floorOf(environment, { artifact, version: prior }, guardrail, dimension, now());
       if (floor !== null) {
         news.floor({ environment, artifact, version: candidate, signal, dimension, floor });
       }
@@ -156,18 +159,21 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       before.restoredAt = null;
       return;
     }
-    const isSame =
-      before !== undefined &&
-      fingerprintOf({ ...before.trial.watched, control: null }) === fingerprint;
-    const prior = before === undefined ? null : priorOf(before.trial, watched);
-    const floorFor = floorsFor(watched, prior);
-    const trial =
-      isSame && before.trial.watched.control !== null
-        ? goOnAlone(before.trial, watched, floorFor, now())
-        : newTrial(watched, prior, floorFor, now());
-    entries.set(key, newEntry(trial, fingerprint));
+    entries.set(key, newEntry(trialOf(watched, before?.trial ?? null), fingerprint));
     if (before !== undefined) endAsking(before.trial);
     index();
+  }
+
+  /** What is known of the release already goes on; a release that comes to the dial begins anew. */
+  function trialOf(watched: Watched, before: Trial | null): Trial {
+    const floorFor = floorsFor(watched);
+    if (before === null) return newTrial(watched, floorFor, now());
+    const isWanted = (known: Watched) => fingerprintOf(known) === fingerprintOf(watched);
+    if (before.aside !== null && isWanted(before.aside.watched)) return before.aside;
+    if (isWanted({ ...before.watched, control: null })) {
+      return goOnAlone(before, watched, floorFor, now());
+    }
+    return besideWhatServed(newTrial(watched, floorFor, now()), before);
   }
 
   /** In vain, the copies end by themselves when their time is over. */
@@ -183,10 +189,9 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     const place = places.get(where)?.get(release);
     if (place === undefined) return "unjudged";
     const { entry, arm } = place;
-    const { watched, prior } = entry.trial;
     entry.isTouched = true;
     entry.isDirty = true;
-    return takeInto(entry.trial, arm, sample, floorsFor(watched, prior));
+    return takeInto(entry.trial, arm, sample, floorsFor(entry.trial.watched));
   }
 
   /** The least evidence that stands out among all that is compared anywhere. */
@@ -248,9 +253,16 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       news.ended({ environment, artifact });
       endAsking(entry.trial);
     },
-    verdictOf(environment, artifact) {
-      const entry = entries.get(keyOf({ environment, artifact }));
-      return entry === undefined ? null : verdictOfTrial(entry.trial, outlook());
+    verdictOf(release) {
+      const trial = entries.get(keyOf(release))?.trial;
+      const isIts = trial?.watched.candidate === release.candidate;
+      return trial === undefined || !isIts ? null : verdictOfTrial(trial, outlook());
+    },
+    stateOf(rule, dimension) {
+      const entry = [...entries.values()].find(
+        ({ trial }) => ruleOfReleases(trial.watched) === rule,
+      );
+      return entry === undefined ? null : stateOfTrial(entry.trial, dimension, outlook());
     },
     onVerdict(listener) {
       listeners.add(listener);
@@ -335,19 +347,14 @@ function keyOf({ environment, artifact }: Pick<Watched, "environment" | "artifac
   return `${environment}/${artifact}`;
 }
 
-/** The release before, where the dial was turned from one candidate to the next. */
-function priorOf({ watched, prior }: Trial, next: Watched): string | null {
-  if (watched.candidate !== next.candidate) return watched.candidate;
-  return watched.control ?? prior;
-}
-
 /** J3. The form of the state is part of it. */
-function fingerprintOf({ environment, artifact, candidate, control, guardrails }: Watched): string {
+function fingerprintOf(watched: Watched): string {
+  const { environment, artifact, candidate, prior, control, guardrails } = watched;
   const held = guardrails.map(
     ({ signal, good, delta, objective, sustainMs, minSamples, dimensions }) => [
       ...[signal, good?.atMost ?? null, good?.atLeast ?? null, delta, objective ?? null],
       ...[sustainMs, minSamples, dimensions],
     ],
   );
-  return JSON.stringify([3, environment, artifact, candidate, control, held]);
+  return JSON.stringify([4, environment, artifact, candidate, prior, control, held]);
 }

@@ -28,6 +28,19 @@ export function verdictOfTrial(trial: Trial, outlook: Outlook): ReleaseVerdict |
   return loudest === null ? null : toVerdict(trial, loudest);
 }
 
+/** Whether the release is well as a whole, or in a segment. */
+export function stateOfTrial(
+  trial: Trial,
+  dimension: string | null,
+  outlook: Outlook,
+): "well" | "bad" | "unknown" {
+  const said = stancesOf(trial, outlook)
+    .filter(({ placed }) => placed.dimension === dimension)
+    .map(({ kind }) => kind);
+  if (said.includes("regression") || said.includes("drift")) return "bad";
+  return said.length > 0 && said.every((kind) => kind === "well") ? "well" : "unknown";
+}
+
 function louder(one: Stance, other: Stance): Stance {
   const place = order.indexOf(one.kind) - order.indexOf(other.kind);
   if (place !== 0) return place < 0 ? one : other;

@@ -162,10 +162,11 @@ function stanceAlone(trial: Trial, placed: Placed, outlook: Outlook): Stance {
 }
 
 function fallen(trial: Trial, placed: Placed, alone: Stance, outlook: Outlook): Stance {
-  const { prior, askedAt, cannotAsk, aloneSince } = trial;
+  const { watched, askedAt, cannotAsk, aloneSince } = trial;
+  const { prior } = watched;
   const { line, guardrail } = placed;
-  if (prior === null || cannotAsk !== null) {
-    const because = cannotAsk ?? "nothing served before it";
+  if (cannotAsk !== null) {
+    const because = cannotAsk;
     const isOld = outlook.now - (aloneSince ?? outlook.now) > outlook.freshForMs;
     return isOld
       ? { ...alone, kind: "drift", why: { kind: "long-unchanged" } }

@@ -20,7 +20,7 @@ export function judgementToApi({ trial, verdict, stances }: Judged): Shown | nul
   if (verdict === null) return null;
   const { environment, artifact, candidate, control } = trial.watched;
   return {
-    ...{ environment, artifact, candidate, control, prior: trial.prior },
+    ...{ environment, artifact, candidate, control, prior: trial.watched.prior },
     ...{ since: new Date(trial.since).toISOString(), verdict: verdict.kind, says: verdict.says },
     onset: verdict.onset?.toISOString() ?? null,
     ...{ controlIsWell: verdict.controlIsWell, needsControl: verdict.needsControl },

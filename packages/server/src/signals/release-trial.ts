@@ -21,9 +21,9 @@ export interface Watching {
 
 export interface Trial {
   readonly watched: Watched;
-  /** What served before the candidate: who may be asked a copy of requests once nothing serves beside it. */
-  readonly prior: string | null;
   readonly since: number;
+  /** What went on being watched before another release was turned beside it, and does again if that one goes. */
+  readonly aside: Trial | null;
   /** When the candidate lost the control that served beside it; null while it has one. */
   readonly aloneSince: number | null;
   /** By signal. */
@@ -44,14 +44,9 @@ const lateAfterMs = 300_000;
 /** The floor that a guardrail's scores, or those of one segment, are held to; null: not known. */
 export type FloorFor = (guardrail: Guardrail, dimension: string | null) => ReleaseFloor | null;
 
-export function newTrial(
-  watched: Watched,
-  prior: string | null,
-  floorFor: FloorFor,
-  now: number,
-): Trial {
+export function newTrial(watched: Watched, floorFor: FloorFor, now: number): Trial {
   return {
-    ...{ watched, prior: watched.control ?? prior, since: now },
+    ...{ watched, since: now, aside: null },
     aloneSince: watched.control === null ? now : null,
     lines: linesOf(watched.guardrails, floorFor),
     ...{ askedAt: null, cannotAsk: null, tryingSince: null, unscored: 0, late: 0, lastAt: 0 },
@@ -73,9 +68,18 @@ function linesOf(guardrails: readonly Guardrail[], floorFor: FloorFor): Trial["l
  */
 export function goOnAlone(trial: Trial, watched: Watched, floorFor: FloorFor, now: number): Trial {
   return {
-    ...newTrial(watched, trial.watched.control ?? trial.prior, floorFor, now),
+    ...newTrial(watched, floorFor, now),
     ...{ since: trial.since, unscored: trial.unscored, late: trial.late, lastAt: trial.lastAt },
   };
+}
+
+/** Another release is turned beside what was watched on this dial: that waits, as it is. */
+export function besideWhatServed(trial: Trial, before: Trial): Trial {
+  const { watched, aside } = before;
+  if (watched.candidate === trial.watched.candidate) return { ...trial, aside };
+  if (watched.candidate !== trial.watched.control) return trial;
+  const nobodyAsked = { askedAt: null, cannotAsk: null, tryingSince: null };
+  return { ...trial, aside: { ...before, ...nobodyAsked, aside: null } };
 }
 
 /** Copies of requests are asked for. Where nothing served beside it, only what is compared from now on counts. */
@@ -95,9 +99,9 @@ export function stopAsking(trial: Trial): void {
 }
 
 /** The version is one of those that are compared. */
-export function armOf({ watched, prior }: Trial, version: string): "candidate" | "control" | null {
+export function armOf({ watched }: Trial, version: string): "candidate" | "control" | null {
   if (version === watched.candidate) return "candidate";
-  return version === (watched.control ?? prior) ? "control" : null;
+  return version === watched.prior ? "control" : null;
 }
 
 export type Took = "judged" | "late" | "unjudged";

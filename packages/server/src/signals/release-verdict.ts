@@ -22,7 +22,9 @@ export interface Watched {
   readonly artifact: string;
   /** A version of the artifact. */
   readonly candidate: string;
-  /** The version that still serves beside it; null: none is left to compare with. */
+  /** The version that served before it, and may be asked where nothing serves beside it. */
+  readonly prior: string;
+  /** The prior, where it still serves beside it; null: nothing is left to compare with. */
   readonly control: string | null;
   readonly guardrails: readonly Guardrail[];
 }
@@ -64,6 +66,14 @@ export interface ReleaseVerdict {
   readonly failing: readonly string[];
   /** One line for people. */
   readonly says: string;
+}
+
+/** What is said of the releases of an artifact stands under this name, as what a rule says stands under the rule's. */
+export function ruleOfReleases({
+  environment,
+  artifact,
+}: Pick<Watched, "environment" | "artifact">): string {
+  return `${artifact}@${environment}`;
 }
 
 /** Where the m of a release comes from: `measured` and `provisional` are of the release named `of`. */

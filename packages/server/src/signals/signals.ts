@@ -233,7 +233,10 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
   function stateOf(name: string, dimension: string | null): RuleState {
     const watch = engine.watch(name);
     const said = desk.said(name, dimension)?.kind;
-    if (watch === null) return reports.isWitnessed(name) ? "unknown" : "gone";
+    if (watch === null) {
+      const unjudged = reports.isWitnessed(name) ? "unknown" : "gone";
+      return judge.stateOf(name, dimension) ?? unjudged;
+    }
     if (said === "regression" || said === "drift") return "bad";
     return said === "hold" && !engine.isSilent(watch) ? "well" : "unknown";
   }

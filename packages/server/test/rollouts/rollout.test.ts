@@ -141,6 +141,9 @@ test("a share is raised only when its hold is over and the judge says well", () 
   assert.equal(nextAct(own, seen({ verdict: says("regression") })).kind, "report", "it lasts");
   assert.equal(nextAct(own, seen({ verdict: says("well") })).kind, "rest");
   assert.equal(nextAct(live, seen({ verdict: says("regression") })).kind, "report", "after 100 %");
+  for (const fell of [canary, live, own]) {
+    assert.equal(nextAct(fell, seen({ verdict: says("drift") })).kind, "report-drift", fell.phase);
+  }
   assert.equal(nextAct(live, seen({ afterMs: 59_999 })).kind, "rest");
   assert.equal(nextAct(live, seen({ afterMs: 60_000 })).kind, "bake");
 });

@@ -21,9 +21,9 @@ export function handJudge(): HandJudge {
     watched,
     watch: (one) => void watched.set(`${one.environment}/${one.artifact}`, one),
     unwatch: (environment, artifact) => void watched.delete(`${environment}/${artifact}`),
-    verdictOf(environment, artifact) {
+    verdictOf({ environment, artifact, candidate }) {
       const one = watched.get(`${environment}/${artifact}`);
-      return one === undefined ? null : { ...verdict, control: one.control };
+      return one?.candidate === candidate ? { ...verdict, control: one.control } : null;
     },
     onVerdict(listener) {
       listeners.add(listener);

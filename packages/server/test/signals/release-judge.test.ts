@@ -158,6 +158,42 @@ test("one that fell with what the copies were sent to has drifted, and is not to
   assert.equal(world.said()?.kind, "drift", `${world.said()?.says}, ${says}`);
 });
 
+test("what is live goes on as it was once what was turned beside it is gone, also over a restart", async () => {
+  const world = startJudge();
+  const random = chance(seed + 46);
+  const alone = { ...beside, control: null };
+  const next = { ...beside, candidate: "v15", prior: "v14", control: "v14" };
+  const lineOf = ({ judge }: Pick<typeof world, "judge">) =>
+    judge.trials()[0]?.stances[0]?.placed.line;
+  play(world, random, 700, { v13: 0.95 });
+  world.judge.watch(beside);
+  play(world, random, 60, { v13: 0.95, v14: 0.95 });
+  world.judge.watch(alone);
+  play(world, random, 60, { v14: 0.95 });
+  const before = structuredClone(lineOf(world));
+  assert.equal(before?.floor?.of, "v13");
+  world.judge.watch(next);
+  play(world, random, 60, { v14: 0.95, v15: 0.9 });
+  assert.equal(world.said(), null, "v14 is what v15 is compared with");
+  const later = startJudge();
+  later.clock.at = world.clock.at;
+  later.judge.restore(JSON.parse(JSON.stringify(world.judge.takeNews(true).trials)) as never);
+  later.judge.watch(next);
+  for (const judged of [world, later]) {
+    judged.judge.watch(alone);
+    const after = lineOf(judged);
+    assert.deepEqual([after?.floor, after?.candidate.n], [before.floor, before.candidate.n]);
+    play(judged, chance(seed + 47), 120, { v14: 0.5 });
+    assert.equal(judged.said()?.needsControl, true, judged.said()?.says);
+    await judged.judge.turn();
+    assert.deepEqual(judged.asked.told, ["v13"], "and not v15, which came after it");
+    assert.equal(judged.judge.stateOf("router@production", null), "unknown");
+    play(judged, chance(seed + 48), 120, { v13: 0.95, v14: 0.5 });
+    assert.equal(judged.judge.stateOf("router@production", null), "bad");
+  }
+  assert.equal(world.judge.stateOf("router@staging", null), null);
+});
+
 test("where nobody can be asked, a fall is told without a control; after long unchanged service as drift", async () => {
   for (const [kind, freshForMs] of [
     ["regression", 14 * 86_400_000],

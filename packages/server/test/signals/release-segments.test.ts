@@ -69,7 +69,7 @@ test("whatever comes, at most 32 places are taken, none that was judged is lost,
   });
   fc.assert(
     fc.property(fc.array(sent, { minLength: 100, maxLength: 600 }), (samples) => {
-      const trial = newTrial(byCustomer, null, () => null, 0);
+      const trial = newTrial(byCustomer, () => null, 0);
       const judged = new Set<string>();
       let at = 1_800_000_000_000;
       for (const { customer, pauseMs } of samples) {

@@ -12,7 +12,8 @@ export const guardrail: Guardrail = {
 };
 
 export const beside: Watched = {
-  ...{ environment: "production", artifact: "router", candidate: "v14", control: "v13" },
+  ...{ environment: "production", artifact: "router", candidate: "v14" },
+  ...{ prior: "v13", control: "v13" },
   guardrails: [guardrail],
 };
 
@@ -60,6 +61,6 @@ export function startJudge({ freshForMs = 14 * 86_400_000 } = {}) {
       judge.settle();
       return took;
     },
-    said: () => judge.verdictOf("production", "router"),
+    said: () => judge.verdictOf(beside),
   };
 }

@@ -16,24 +16,26 @@ const turnMsMax = 20_000;
 const lookEveryMs = 50;
 const stragglersShown = 20;
 
-/** Null: the rollout has turned its dial back, and the pin is read next. */
-export async function awaitTurned(
+/** Waits for the rollout that turns its dial back, and then reads the pin. */
+export async function verifyTurned(
+  db: Query,
   turnBack: TurnBack,
-  { rollout, artifact }: Extract<Action, { do: "turn-back" }>,
+  action: Extract<Action, { do: "turn-back" }>,
   signal: AbortSignal,
-): Promise<Verification | null> {
+): Promise<Verification> {
+  const { rollout, artifact } = action;
   const deadline = performance.now() + turnMsMax;
-  for (;;) {
-    const now = await turnBack.read(rollout);
-    if (now.kind === "back") return null;
-    if (now.kind === "stopped") {
-      return { ok: false, differences: [`${artifact} is not back: ${now.says}`] };
-    }
+  let now = await turnBack.read(rollout);
+  while (now.kind === "under-way") {
     if (performance.now() >= deadline) {
       return { ok: "waiting", waitsFor: `the reverse ramp of ${rollout}: ${now.says}` };
     }
     await pause(lookEveryMs, undefined, { signal });
+    now = await turnBack.read(rollout);
   }
+  const found = await verifyPin(db, action, signal);
+  if (found.ok !== false || now.kind === "back") return found;
+  return { ok: false, differences: [`${artifact} is not back: ${now.says}`] };
 }
 
 /** Reads the pin afresh, and waits a little for those who follow it. */
@@ -45,33 +47,35 @@ export async function verifyPin(
   const { environment, artifact, to } = action;
   const history = await pinHistory(db, environment, artifact);
   const [now] = history;
-  const back = wentBack(history, action);
-  if (now === undefined || back === null) {
+  if (now === undefined || isStillPinned(action, now)) {
     const is = now === undefined ? "nothing" : sayPin(now);
     const difference = `${environment} has ${is} of ${artifact} pinned, not ${sayShares(to)}`;
     return { ok: false, differences: [difference] };
   }
-  const since = `${environment} has ${sayShares(to)} of ${artifact} pinned since epoch ${back.epoch}`;
-  const passed = `${environment} had ${sayShares(to)} of ${artifact} pinned at epoch ${back.epoch}, and has ${sayPin(now)} since`;
-  return {
-    ok: true,
-    observed: [back === now ? since : passed, ...(await sayFollowers(db, now, signal))],
-  };
+  const said = [sayBack(history, now, action), ...(await sayFollowers(db, now, signal))];
+  return { ok: true, observed: said };
 }
 
 /**
- * The pin that was the way back. Others may have moved on since, to what they want next: it counts all the same,
- * as long as nothing that went has come again. Null: it did not go back, or not for long. `history` is newest
- * first.
+ * Whether anything that is to go has more of the keys than it should. Others may have moved on meanwhile, to what
+ * they want next: then it is gone all the same.
  */
-function wentBack(history: readonly Pin[], { from, to }: Action): Pin | null {
-  const [now] = history;
-  if (now === undefined) return null;
-  if (isSame(now.shares, to)) return now;
-  const went = gainedBy(to, from.shares);
-  const cameAgain = gainedBy(to, now.shares).some((version) => went.includes(version));
-  if (cameAgain) return null;
-  return history.find(({ epoch, shares }) => epoch > from.epoch && isSame(shares, to)) ?? null;
+export function isStillPinned({ from, to }: Action, now: Pin): boolean {
+  const goes = gainedBy(to, from.shares);
+  return gainedBy(to, now.shares).some((version) => goes.includes(version));
+}
+
+/** `history` is newest first. */
+function sayBack(
+  history: readonly Pin[],
+  now: Pin,
+  { environment, artifact, from, to }: Action,
+): string {
+  const what = `${sayShares(to)} of ${artifact} pinned`;
+  if (isSame(now.shares, to)) return `${environment} has ${what} since epoch ${now.epoch}`;
+  const back = history.find(({ epoch, shares }) => epoch > from.epoch && isSame(shares, to));
+  const since = `${environment} has ${sayPin(now)} pinned since epoch ${now.epoch}, and nothing that was to go`;
+  return back === undefined ? since : `${environment} had ${what} at epoch ${back.epoch}; ${since}`;
 }
 
 async function sayFollowers(db: Query, pin: Pin, signal: AbortSignal): Promise<readonly string[]> {

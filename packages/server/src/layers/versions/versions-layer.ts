@@ -20,7 +20,7 @@ import {
   type Undo,
   untouched,
 } from "../layer.ts";
-import { awaitTurned, verifyPin } from "./verify-pin.ts";
+import { isStillPinned, verifyPin, verifyTurned } from "./verify-pin.ts";
 
 type Action = Step<"versions">["action"];
 
@@ -56,14 +56,13 @@ export function createVersionsLayer(deps: MoveDeps, dials: Dials | null = null):
       }
       const { rollout, incident } = action;
       const { changeId: change, actor, reason: because } = context;
-      await requireDials(turnBack).begin({ rollout, change, actor, because, incident });
+      const order = { rollout, change, actor, because, incident };
+      if (!(await requireDials(turnBack).begin(order))) await bar(deps, action, context);
     },
     async verify({ action }, signal) {
-      if (action.do === "turn-back") {
-        const unfinished = await awaitTurned(requireDials(turnBack), action, signal);
-        if (unfinished !== null) return unfinished;
-      }
-      return await verifyPin(db, action, signal);
+      return action.do === "turn-back"
+        ? await verifyTurned(db, requireDials(turnBack), action, signal)
+        : await verifyPin(db, action, signal);
     },
     async undo({ action }) {
       const { environment, artifact, to, bars, lifts } = action;
@@ -203,37 +202,43 @@ async function stepTo(
   };
 }
 
-async function apply(
-  deps: MoveDeps,
-  action: Action,
-  { changeId, actor, reason }: ApplyContext,
-): Promise<void> {
-  const { environment, artifact, from, to, bars, lifts, incident, reverts } = action;
-  const note = async (db: Query, at: Date) => {
-    const lift = { at, by: actor, because: reason };
-    await liftBars(db, artifact, lifts, lift);
-    const bar = { incident, because: reason, by: actor, at, change: changeId };
-    await insertBars(db, deps.world, artifact, bars, bar);
-  };
+async function apply(deps: MoveDeps, action: Action, context: ApplyContext): Promise<void> {
+  const { changeId, actor, reason } = context;
+  const { environment, artifact, from, to, reverts } = action;
   const move = {
     ...{ environment, artifact, change: changeId, by: actor, because: reason },
     ...({ did: "recovery", expect: from.epoch } as const),
     decide: async () => ({ shares: to, reverts }),
   };
   try {
-    await movePin(deps, move, (tx, { at }) => note(tx, at));
+    await movePin(deps, move, (tx, { at }) => noteBars(tx, deps, action, context, at));
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== "version_conflict") throw error;
     const history = await pinHistory(deps.db, environment, artifact);
     // It was moved before a crash, and others have moved it on since.
     if (history.some(({ change }) => change === changeId)) return;
     const now = history[0] ?? null;
-    if (now === null || !isSame(now.shares, to)) {
+    if (now === null || isStillPinned(action, now)) {
       throw new Fault("plan_stale", movedSince(now, from.shares, artifact), { cause: error });
     }
-    // Somebody pinned the same meanwhile: what is left is to refuse what went.
-    await deps.db.begin((tx) => note(tx, deps.world.now()));
+    await bar(deps, action, context);
   }
+}
+
+/** Somebody put it back meanwhile, or moved on from it: what is left is to refuse what went. */
+async function bar(deps: MoveDeps, action: Action, context: ApplyContext): Promise<void> {
+  await deps.db.begin((tx) => noteBars(tx, deps, action, context, deps.world.now()));
+}
+
+async function noteBars(
+  tx: Query,
+  { world }: MoveDeps,
+  { artifact, bars, lifts, incident }: Action,
+  { changeId: change, actor: by, reason: because }: ApplyContext,
+  at: Date,
+): Promise<void> {
+  await liftBars(tx, artifact, lifts, { at, by, because });
+  await insertBars(tx, world, artifact, bars, { incident, because, by, at, change });
 }
 
 function movedSince(now: Pin | null, planned: readonly PinShare[], artifact: string): string {
