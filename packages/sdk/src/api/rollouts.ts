@@ -114,7 +114,7 @@ export interface RolloutStart {
   readonly ramp?: readonly number[] | undefined;
   /** How long each step is held, in milliseconds. */
   readonly holdMs?: number | undefined;
-  /** All at once, after it was started beside the other: the ramp [0, 100], and back the same way. */
+  /** All at once, after it was started beside the other: the ramp [0, 100], no holdback, and back the same way. */
   readonly blueGreen?: boolean | undefined;
   /** The epoch of the pin that this was planned on: `version_conflict` where it moved. */
   readonly expect?: number | undefined;
@@ -149,7 +149,7 @@ export interface PriorProbe {
   readonly artifact: string;
   readonly version: string;
   readonly ok: boolean;
-  /** False: no command says how it is started, so only its digest was compared. */
+  /** False: no command says how it is started. */
   readonly starts: boolean;
   readonly says: string;
   readonly findings: readonly GateFinding[];

@@ -91,12 +91,28 @@ export async function requireNoLoop(
 function planOf(configuration: Configuration, order: Start): RampPlan {
   const settings = settingsFor(configuration, order.artifact);
   const holdMs = order.holdMs ?? settings.hold;
-  const flip = [0, 100];
+  const { bake: bakeMs, automatic, holdback } = settings;
+  if (order.blueGreen) {
+    requireNoRamp(order);
+    // Everybody means everybody: what is configured of ramps and of a holdback is not meant.
+    const flip = { ramp: stepsOf([0, 100], holdMs), reverse: stepsOf([100], 0) };
+    return { ...flip, bakeMs, automatic, holdback: 0 };
+  }
   return {
-    ramp: stepsOf(order.blueGreen ? flip : (order.ramp ?? settings.ramp), holdMs),
-    reverse: order.blueGreen ? stepsOf([100], 0) : stepsOf(settings.reverse, settings.reverseHold),
-    ...{ bakeMs: settings.bake, holdback: settings.holdback, automatic: settings.automatic },
+    ramp: stepsOf(order.ramp ?? settings.ramp, holdMs),
+    reverse: stepsOf(settings.reverse, settings.reverseHold),
+    ...{ bakeMs, automatic, holdback },
   };
+}
+
+function requireNoRamp({ artifact, version, ramp }: Start): void {
+  if (ramp === null) return;
+  const release = `${artifact}:${version}`;
+  throw new Fault(
+    "bad_input",
+    `Blue/green moves everybody at once, and ${ramp.join(", ")} is a ramp: leave \`ramp\` out, or \`blueGreen\`. Write \`lastgood rollout start ${release} --blue-green\`, or \`--ramp ${ramp.join(",")}\` in its place.`,
+    { context: { path: "ramp" } },
+  );
 }
 
 async function requireFreeDial(tx: Tx, order: Start): Promise<void> {

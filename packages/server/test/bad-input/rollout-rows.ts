@@ -46,6 +46,11 @@ const begun: readonly Row[] = [
   ramp("to more than all", [50, 101]),
   ramp("of no steps", []),
   ramp("of endless steps", Array(1_000).fill(1)),
+  begin(
+    "in steps and at once",
+    { version: "1", ramp: [50, 100], blueGreen: true },
+    { ...bad, says: /leave `ramp` out, or `blueGreen`/ },
+  ),
   ask(
     "a rollout where nothing is pinned",
     "POST /v1/environments/staging/pins/spec-a/rollout",

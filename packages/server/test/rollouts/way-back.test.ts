@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createClient, type Fault, type ReverseDrill } from "@lastgood/sdk";
 import type { TestServer } from "../support/server.ts";
@@ -80,6 +82,26 @@ test("what was tried of a way back is forgotten once there is nothing to go back
   await until("the prior to be tried", async () => (await tried()).includes("v13"));
   await client.rollBackRelease(production, "router");
   await until("it to be forgotten", async () => (await tried()).length === 0);
+});
+
+test("what a rollback would go to is tried again at each interval, though no pin moves", async () => {
+  const start = ["sh", "-c", "test -e can-start"];
+  await using server = await startRouter({ probe: { start, every: "1s" } });
+  const { client } = server;
+  const canStart = join(server.folder, "can-start");
+  await writeFile(canStart, "");
+  await client.deployRelease(production, "router", { version: "v14" });
+  const says = async (ok: boolean) => {
+    const [found] = (await client.priorProbes()).probes;
+    return found?.version === "v13" && found.ok === ok ? found : null;
+  };
+  await until("it to be found to start", () => says(true));
+  const { epoch } = await client.pin(production, "router");
+  await rm(canStart);
+  assert.match((await until("it to be found broken", () => says(false))).says, /^starts: sh -c/);
+  await writeFile(canStart, "");
+  await until("it to be found mended", () => says(true));
+  assert.equal((await client.pin(production, "router")).epoch, epoch);
 });
 
 test("of two who roll back at once one goes back, and the other is refused: nothing good is barred", async () => {
@@ -228,6 +250,25 @@ test("blue/green starts the candidate beside the other, then moves everybody at 
     ),
     ["v13:100", "v14:100", "v13:100"],
   );
+});
+
+test("blue/green keeps no holdback that is configured, and is refused beside a ramp of one's own", async () => {
+  await using server = await startRouter({ probe, holdback: 2, hold: "0ms" });
+  const { client } = server;
+  for (const ramp of [
+    [50, 100],
+    [0, 100],
+  ]) {
+    await assert.rejects(start(client, "v14", { blueGreen: true, ramp }), {
+      code: "bad_input",
+      message: /moves everybody at once.*leave `ramp` out, or `blueGreen`/,
+    });
+  }
+  assert.equal((await client.rollouts()).rollouts.length, 0);
+  const { id, plan } = await start(client, "v14", { blueGreen: true });
+  assert.equal(plan.holdback, 0);
+  await reaches(client, id, "live", 100);
+  assert.equal(await pinned(client), "v14:100");
 });
 
 test("a holdback keeps the release before for comparison after everybody has the new one", async () => {

@@ -80,6 +80,13 @@ export async function startRollout(
   { artifact, version }: { readonly artifact: string; readonly version: string },
 ): Promise<Rollout> {
   const { environment, ramp, hold, blueGreen, because, inFlight, override } = options;
+  if (blueGreen === true && ramp !== undefined) {
+    throw new Fault(
+      "bad_input",
+      "--blue-green moves everybody at once, and --ramp in steps: leave one of them out.",
+      { context: { path: "--blue-green" } },
+    );
+  }
   return await client.startRollout(environment, artifact, {
     ...{ version, because, inFlight, override, blueGreen },
     ramp: typeof ramp === "string" ? percentsOf(ramp) : undefined,
