@@ -101,6 +101,9 @@ export const stages = [
 ] as const;
 export type Stage = (typeof stages)[number];
 
+/** How long a layer may wait, in one `verify` of the stage `settle`, for the world to settle. */
+export const settleMsMax = 300_000;
+
 /** One thing to do, as plain data: stored, shown, hashed, compared. Distributes over the kinds. */
 export type Step<K extends LayerKind = LayerKind> = {
   [Kind in K]: {

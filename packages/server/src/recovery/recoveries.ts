@@ -21,7 +21,7 @@ import {
 export interface RecoveriesDeps
   extends Pick<
     RecoveryLoopDeps,
-    "layers" | "capture" | "resumed" | "heldBecause" | "contradicted" | "reached"
+    "layers" | "capture" | "resumed" | "heldBecause" | "contradicted" | "reached" | "stepMs"
   > {
   readonly db: Db;
   readonly world: World;

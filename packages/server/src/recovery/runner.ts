@@ -13,7 +13,7 @@
  */
 import { Fault, faults } from "../fault.ts";
 import type { RecoveryId } from "../ids.ts";
-import type { Layers, Step, Verification } from "../layers/layer.ts";
+import { type Layers, type Step, settleMsMax, type Verification } from "../layers/layer.ts";
 import type { Db } from "../store/database.ts";
 import type { Lease } from "../store/lease.ts";
 import type { World } from "../world.ts";
@@ -55,9 +55,13 @@ export interface RunnerDeps {
   /** Why an automatic recovery must not take its next step (a freeze, a person who took over); null: it may. */
   heldBecause(recovery: Recovery): Promise<string | null>;
   reached?(recovery: RecoveryId, point: JournalPoint): Promise<void>;
+  /** How long a step may take. By default minutes, and more where it waits for the world to settle. */
+  readonly stepMs?: number;
 }
 
 const stepMsMax = 180_000;
+/** What a step that waits for the world has beside its waiting. */
+const settledMs = 30_000;
 /** How long a step is tried again while something it needs is away. */
 const patienceMs = 120_000;
 
@@ -107,7 +111,9 @@ export async function takeStep(
   const { db, world, layers } = deps;
   const reached = deps.reached ?? (async () => {});
   const { index, step } = journal;
-  const within = AbortSignal.any([signal, AbortSignal.timeout(stepMsMax)]);
+  const stepMs = deps.stepMs ?? stepMsOf(step);
+  const time = AbortSignal.timeout(stepMs);
+  const within = AbortSignal.any([signal, time]);
   const looking = stopped === undefined ? within : AbortSignal.any([within, stopped]);
   const write = (move: Parameters<typeof moveStep>[4]) =>
     db.begin((tx) => moveStep(tx, lease, recovery.id, index, move));
@@ -139,7 +145,10 @@ export async function takeStep(
       : { kind: "failed", because: failureOf(step, verification.differences) };
   } catch (error) {
     if (stopped?.aborted === true && !(error instanceof Fault)) return { kind: "stopped" };
-    const outcome = outcomeOf(error, journal, world.now(), signal);
+    const outcome =
+      time.aborted && !signal.aborted && !isFenced(error)
+        ? ({ kind: "failed", because: tookTooLong(step, stepMs, error) } as const)
+        : outcomeOf(error, journal, world.now(), signal);
     if (outcome.kind === "failed") {
       await write({ to: "failed", at: world.now(), observed: [outcome.because] });
     }
@@ -153,6 +162,21 @@ function verdictOf(verification: Exclude<Verification, { ok: "waiting" }>, at: D
     : { to: "failed" as const, at, observed: verification.differences };
 }
 
+function stepMsOf({ stage }: Step): number {
+  return stage === "settle" ? settleMsMax + settledMs : stepMsMax;
+}
+
+/** It would take as long again: a person hears of it, rather than that it is repeated for ever. */
+function tookTooLong(step: Step, stepMs: number, error: unknown): string {
+  const last = error instanceof Fault ? `: ${error.message}` : "";
+  return failureOf(step, [`it took longer than its ${stepMs / 1_000} s [timed_out]${last}`]);
+}
+
+/** Another runner has it, or the store is away: neither says anything of the step. */
+function isFenced(error: unknown): boolean {
+  return error instanceof Fault && (error.code === "fenced" || error.code === "store_unreachable");
+}
+
 /** A fault of the layer decides the recovery; anything else (a bug, the store away) is the loop's to report and repeat. */
 function outcomeOf(
   error: unknown,
@@ -161,7 +185,7 @@ function outcomeOf(
   stopping: AbortSignal,
 ): Exclude<Outcome, { kind: "verified" }> {
   if (stopping.aborted || !(error instanceof Fault)) throw error;
-  if (error.code === "fenced" || error.code === "store_unreachable") throw error;
+  if (isFenced(error)) throw error;
   if (error.code === "plan_stale") return { kind: "stale", because: error.message };
   const triedMs = now.getTime() - (startedAt ?? now).getTime();
   if (faults[error.code].retry === "later" && triedMs < patienceMs) {

@@ -9,7 +9,14 @@
  *       for the others.
  */
 import type { Configuration } from "../config/config.ts";
-import { emptyPlan, type Layer, type Plan, type Step, type Verification } from "../layers/layer.ts";
+import {
+  emptyPlan,
+  type Layer,
+  type Plan,
+  type Step,
+  settleMsMax,
+  type Verification,
+} from "../layers/layer.ts";
 import type { World } from "../world.ts";
 import { type History, quantile, recentOf, valuesBetween } from "./history.ts";
 import { spacingMs } from "./measured-rate.ts";
@@ -33,7 +40,6 @@ export interface BaselineLayerDeps {
 
 const freshMin = 20;
 const deadlineMinMs = 30_000;
-const deadlineMaxMs = 300_000;
 const lookEveryMs = 25;
 const hourMs = 3_600_000;
 const tailSamplesMin = 200;
@@ -99,7 +105,7 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
   function deadlineOf(watches: readonly Watch[]): number {
     if (deps.deadlineMs !== undefined) return deps.deadlineMs;
     const slowest = Math.max(0, ...watches.map(({ state }) => spacingMs(state.whole.rate) ?? 0));
-    return Math.min(deadlineMaxMs, Math.max(deadlineMinMs, freshMin * 1.25 * slowest));
+    return Math.min(settleMsMax, Math.max(deadlineMinMs, freshMin * 1.25 * slowest));
   }
 
   return {

@@ -23,7 +23,10 @@ export async function startFakeRoom(
   db: Db,
   options: FakeOptions &
     Partial<
-      Pick<RecoveriesDeps, "reached" | "told" | "afterCrash" | "heldBecause" | "contradicted">
+      Pick<
+        RecoveriesDeps,
+        "reached" | "told" | "afterCrash" | "heldBecause" | "contradicted" | "stepMs"
+      >
     > = {},
 ) {
   const layers = fakeLayers(db, options);
@@ -49,5 +52,6 @@ export async function startFakeRoom(
     told: options.told ?? (async () => {}),
     afterCrash: options.afterCrash ?? "continue",
     ...(options.reached === undefined ? {} : { reached: options.reached }),
+    ...(options.stepMs === undefined ? {} : { stepMs: options.stepMs }),
   });
 }

@@ -141,6 +141,31 @@ test("something that is away is tried again, a refusal is not", async () => {
   assert.match((await world.room.find(planned.id))?.because ?? "", /branch is checked out/);
 });
 
+test("a step that takes longer than its time ends the recovery, and somebody hears of it", async () => {
+  let looks = 0;
+  await using world = await startWorld({
+    stepMs: 200,
+    looking(step, signal) {
+      if (step.stage !== "settle") return null;
+      looks += 1;
+      return new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    },
+  });
+  const planned = await world.room.plan(undoOf(), "test");
+  await world.room.run(planned.id, planned.digest, "test");
+  await world.ended();
+  const found = await world.room.find(planned.id);
+  assert.deepEqual([found?.state, looks], ["failed", 1]);
+  assert.match(found?.because ?? "", /"await the baseline" .*longer than its 0.2 s/);
+  assert.match(
+    found?.steps.find(({ state }) => state === "failed")?.observed.join() ?? "",
+    /0.2 s/,
+  );
+  assert.equal(world.events.at(-1)?.kind, "failed");
+});
+
 test("a freeze stops an automatic recovery before its next step, and not a person's", async () => {
   let frozen = false;
   const asked = Promise.withResolvers<void>();
