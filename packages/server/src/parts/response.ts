@@ -27,7 +27,7 @@ import { createRecoveries, type RecoveryRoom } from "../recovery/recoveries.ts";
 import type { RecoveryEvent } from "../recovery/recovery.ts";
 import { toApi } from "../recovery/recovery-schema.ts";
 import { latestRecovery } from "../recovery/recovery-store.ts";
-import { rulesSeen } from "../rollouts/reverse-drill.ts";
+import { rulesSeen } from "../rollouts/drill-proofs.ts";
 import { captureSamples } from "../signals/capture.ts";
 import { createSkills, type Skills } from "../skills/skills.ts";
 

@@ -2,52 +2,45 @@
  * A drill of the way back on the live fleet: the release before gets a share of the keys, and gives it back. It
  * is a rollout like any other, whose candidate is what served before, so it takes the same dial and the same gate.
  *
- *   W1. It passes only with all of its proofs: what was not seen was not proven.
+ *   W1. It passes only with all of its proofs, drill-proofs.ts.
  *   W2. What consumers follow is read from what they said themselves.
- *   W3. It bars nothing, and it turns round at once when anything looks worse.
+ *   W3. It bars nothing, and it turns round at once when the release before is worse.
+ *   W4. At every turn it is looked whether anything is worse, and what is is written down at once: who goes on
+ *       after a kill knows of it.
  */
-import type { ReverseDrill } from "@lastgood/sdk";
+import type { GateFinding, ReverseDrill } from "@lastgood/sdk";
 import { type Consumer, listConsumers, liveMs } from "../releases/consumer-store.ts";
 import { sayShares } from "../releases/pin.ts";
 import { pinHistory } from "../releases/pin-store.ts";
 import type { Query } from "../store/database.ts";
 import type { World } from "../world.ts";
 import { ownName } from "./acting.ts";
-import type { ReleaseVerdict } from "./neighbours.ts";
+import {
+  type GateSeen,
+  type Proof,
+  proofOfPrior,
+  proofOfSignals,
+  type RulesSeen,
+  type SignalsSeen,
+  worseNow,
+} from "./drill-proofs.ts";
+import type { ReleaseJudge, ReleaseVerdict } from "./neighbours.ts";
 import { isOpen, type Rollout } from "./rollout.ts";
 import { readEvents, recordRolloutEvent, type Stored, unprovenDrills } from "./rollout-store.ts";
-
-type Proof = ReverseDrill["proofs"][number];
-
-/** What the house's own rules say of the services that use the artifact. */
-export interface RulesSeen {
-  readonly well: number;
-  readonly bad: readonly string[];
-}
-
-/** Of the rules that are in force, those of the services that use the artifact. */
-export function rulesSeen(
-  rules: readonly { readonly rule: string; readonly service: string; readonly verdict: string }[],
-  services: readonly string[],
-): RulesSeen {
-  const own = rules.filter(({ service }) => services.includes(service));
-  const says = (...verdicts: readonly string[]) =>
-    own.filter(({ verdict }) => verdicts.includes(verdict));
-  return {
-    well: says("hold").length,
-    bad: says("regression", "drift").map(({ rule, verdict }) => `${rule} says ${verdict}`),
-  };
-}
 
 export interface DrillDeps {
   readonly db: Query;
   readonly world: World;
+  /** Null: none is set up. */
+  readonly judge: Pick<ReleaseJudge, "verdictOf"> | null;
   rulesOf(artifact: string): RulesSeen;
 }
 
 /** How long consumers are waited for at each end of a drill. */
 const followMsMax = 5_000;
 const consumersMax = 10_000;
+const admitted = "rollout.admitted";
+const worsened = "drill.worsened";
 
 /** Everybody that uses the artifact and was heard of since the drill began, or shortly before. */
 async function consumersOf(db: Query, rollout: Rollout): Promise<readonly Consumer[]> {
@@ -64,15 +57,16 @@ async function consumersOf(db: Query, rollout: Rollout): Promise<readonly Consum
  * enough. What was seen is recorded once, before the dial is turned.
  */
 export async function sawForward(
-  { db, world, rulesOf }: DrillDeps,
+  deps: DrillDeps,
   rollout: Extract<Rollout, { phase: "canary" }>,
   verdict: ReleaseVerdict | null,
 ): Promise<boolean> {
-  const { stand, artifact } = rollout;
+  const { db, world } = deps;
+  const { stand } = rollout;
   const consumers = await consumersOf(db, rollout);
   const behind = consumers.filter(({ epoch }) => epoch < stand.epoch);
   const waitedMs = world.now().getTime() - stand.at.getTime();
-  const isWorse = verdict?.kind === "regression";
+  const isWorse = await noteWorse(deps, rollout, verdict);
   if (behind.length > 0 && waitedMs < followMsMax && !isWorse) return false;
   await recordRolloutEvent(db, rollout.id, world.now(), {
     ...{ actor: ownName, event: "drill.followed", key: "followed" },
@@ -81,18 +75,33 @@ export async function sawForward(
       epoch: stand.epoch,
       followers: consumers.filter((each) => !behind.includes(each)).map(nameOf),
       behind: behind.map(nameOf),
-      signals: sayVerdict(verdict),
-      rules: rulesOf(artifact),
+      verdict: verdict === null ? null : { kind: verdict.kind, says: verdict.says },
     },
   });
   return true;
 }
 
-/** Ends drills that are turned back: waits for who follows, and writes down what is proven. */
+/** W4. Each thing once; says whether there was any. */
+async function noteWorse(
+  { db, world, rulesOf }: DrillDeps,
+  { id, artifact }: Rollout,
+  verdict: ReleaseVerdict | null,
+): Promise<boolean> {
+  const worse = worseNow(verdict, rulesOf(artifact));
+  for (const { what, says } of worse) {
+    const told = { actor: ownName, event: worsened, key: `worse:${what}`, text: says };
+    await recordRolloutEvent(db, id, world.now(), told);
+  }
+  return worse.length > 0;
+}
+
+/** Looks at drills, and ends those that are turned back: waits for who follows, and writes down what is proven. */
 export async function proveDrills(deps: DrillDeps): Promise<void> {
-  const { db, world } = deps;
+  const { db, world, judge } = deps;
   for (const stored of await unprovenDrills(db)) {
     const { rollout, movedAt } = stored;
+    await noteWorse(deps, rollout, judge?.verdictOf(rollout) ?? null);
+    if (rollout.phase === "canary" || rollout.phase === "rolling-back") continue;
     const consumers = await consumersOf(db, rollout);
     const epoch = rollout.phase === "rolled-back" ? rollout.stand.epoch : 0;
     const behind = consumers.filter((each) => each.epoch < epoch);
@@ -115,8 +124,7 @@ interface Followed {
   readonly epoch: number;
   readonly followers: readonly string[];
   readonly behind: readonly string[];
-  readonly signals: string | null;
-  readonly rules: RulesSeen;
+  readonly verdict: SignalsSeen["verdict"];
 }
 
 type Events = Awaited<ReturnType<typeof readEvents>>;
@@ -135,10 +143,7 @@ async function proofsOf(
     behind,
   }: { readonly consumers: readonly Consumer[]; readonly behind: readonly Consumer[] },
 ): Promise<readonly Proof[]> {
-  const passed = events.find(({ event }) => event === "rollout.admitted");
-  const tried = events.find(({ event }) => event === "reverse-gate.tried");
   const forth = forthIn(events);
-  const turned = events.find(({ event }) => event === "rollout.turned-back");
   const isBack = rollout.phase === "rolled-back";
   const pins = await pinHistory(db, rollout.environment, rollout.artifact, 50);
   const shareAt = (epoch: number) => {
@@ -149,19 +154,9 @@ async function proofsOf(
   const back = consumers.filter((each) => !behind.includes(each)).map(nameOf);
   const both = isBack ? back.filter((each) => there.has(each)) : [];
   const missing = [...new Set([...(forth?.behind ?? []), ...behind.map(nameOf)])];
-  const starts = tried?.details.starts === true;
   const why = rollout.phase === "refused" ? rollout.why : `it is ${rollout.phase}`;
   return [
-    {
-      what: `${rollout.candidate} is reachable and well`,
-      holds: passed !== undefined && starts,
-      seen:
-        passed === undefined
-          ? why
-          : starts
-            ? (tried?.text ?? "")
-            : `only its digest was compared: set rollouts.${rollout.artifact}.probe.start`,
-    },
+    proofOfPrior(rollout, gateIn(events, why)),
     {
       what: "shares moved and moved back, as consumers acknowledged",
       holds: both.length > 0,
@@ -180,31 +175,25 @@ async function proofsOf(
             ? `${both.length} of ${consumers.length}`
             : `not by ${missing.slice(0, 10).join(", ")}`,
     },
-    signalsProof(rollout.artifact, forth, rulesOf(rollout.artifact), turned?.text ?? ""),
+    proofOfSignals(rollout.artifact, {
+      since: events.find(({ event }) => event === admitted)?.at ?? null,
+      verdict: forth?.verdict ?? null,
+      rules: rulesOf(rollout.artifact),
+      worsened: events
+        .filter(({ event }) => event === worsened)
+        .map(({ at, text }) => ({ at, says: text })),
+    }),
   ];
 }
 
-function signalsProof(
-  artifact: string,
-  forth: Followed | undefined,
-  now: RulesSeen,
-  turned: string,
-): Proof {
-  const what = "signals stayed hold";
-  const bad = [...new Set([...(forth?.rules.bad ?? []), ...now.bad])];
-  const watching = [
-    ...(forth?.signals == null ? [] : [forth.signals]),
-    ...(now.well === 0 ? [] : [`${now.well} rules hold`]),
-  ];
-  const isWorse = forth?.signals?.startsWith("regression") === true;
-  if (isWorse || bad.length > 0) {
-    return { what, holds: false, seen: [turned, ...bad].join("; ") };
-  }
-  const seen =
-    watching.length === 0
-      ? `nothing watches it: set rollouts.${artifact}.guardrails, or a rule of a service that uses it`
-      : watching.join("; ");
-  return { what, holds: watching.length > 0, seen };
+/** What the reverse gate wrote down, before a share was moved. */
+function gateIn(events: Events, why: string): GateSeen {
+  const tried = events.find(({ event }) => event === "reverse-gate.tried");
+  return {
+    passed: events.some(({ event }) => event === admitted),
+    findings: (tried?.details.findings ?? []) as readonly GateFinding[],
+    ...{ says: tried?.text ?? "", why },
+  };
 }
 
 /** As the API shows it; null: the rollout is no drill. */
@@ -225,11 +214,6 @@ export async function drillToApi(
     startedAt: rollout.startedAt.toISOString(),
     endedAt: proved === undefined ? null : (endedAt ?? proved.at).toISOString(),
   };
-}
-
-function sayVerdict(verdict: ReleaseVerdict | null): string | null {
-  if (verdict === null || verdict.kind === "insufficient") return null;
-  return verdict.kind === verdict.says ? verdict.kind : `${verdict.kind}: ${verdict.says}`;
 }
 
 function nameOf({ who, id }: Consumer): string {

@@ -22,7 +22,7 @@ export interface ReverseGateDeps {
 
 export interface Passage {
   readonly ok: boolean;
-  /** False: no command says how it is started, so only its digest was compared. */
+  /** False: no command says how it is started. */
   readonly starts: boolean;
   readonly says: string;
   readonly findings: readonly GateFinding[];

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import type { Client, Sample } from "@lastgood/sdk";
-import { createToken } from "../../src/http/tokens.ts";
-import { realWorld } from "../../src/world.ts";
-import { startDatabase } from "../support/database.ts";
+import type { startDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
-import { makeReplica } from "./replica.ts";
+import { startKillable } from "./replica.ts";
 import { pinned, production, publishRouter, reaches, start } from "./world.ts";
 
 const ramping = `
@@ -26,26 +21,6 @@ rollouts:
     { ramp: [50, 100], hold: 1h, reverse: [100], reverseHold: 0ms,
       guardrails: [{ signal: quality }] }
 `;
-
-/** Over one database, with a token of its own. */
-async function startKillable(config: string) {
-  const folder = await mkdtemp(join(tmpdir(), "lastgood-killed-"));
-  const store = await startDatabase();
-  const file = join(folder, "lastgood.yaml");
-  await writeFile(file, config);
-  const token = await createToken(store.db, realWorld, {
-    ...{ role: "admin", name: "admin", agent: null, expiresAt: null },
-  });
-  const server = await makeReplica(join(folder, "home"), file, store.url, () => token);
-  return {
-    ...{ server, client: server.client, db: store.db },
-    async [Symbol.asyncDispose]() {
-      await server.kill("SIGTERM");
-      await store[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
 
 test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and no dial is half moved", async () => {
   await using world = await startKillable(ramping);

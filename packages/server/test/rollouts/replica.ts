@@ -1,8 +1,14 @@
 /** A server process of its own, at one address however often it is killed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Client, createClient } from "@lastgood/sdk";
 import { freePort } from "../../src/free-port.ts";
+import { createToken } from "../../src/http/tokens.ts";
+import { realWorld } from "../../src/world.ts";
+import { startDatabase } from "../support/database.ts";
 import { bin } from "../support/lastgood.ts";
 import { until } from "../support/until.ts";
 
@@ -46,6 +52,26 @@ export async function makeReplica(
       const ended = once(ending, "exit");
       ending.kill(signal);
       await ended;
+    },
+  };
+}
+
+/** One server over a database of its own, with an admin's token; `config` is its lastgood.yaml. */
+export async function startKillable(config: string) {
+  const folder = await mkdtemp(join(tmpdir(), "lastgood-killed-"));
+  const store = await startDatabase();
+  const file = join(folder, "lastgood.yaml");
+  await writeFile(file, config);
+  const token = await createToken(store.db, realWorld, {
+    ...{ role: "admin", name: "admin", agent: null, expiresAt: null },
+  });
+  const server = await makeReplica(join(folder, "home"), file, store.url, () => token);
+  return {
+    ...{ server, client: server.client, db: store.db },
+    async [Symbol.asyncDispose]() {
+      await server.kill("SIGTERM");
+      await store[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

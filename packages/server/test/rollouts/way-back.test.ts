@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createClient, type Fault, type ReverseDrill } from "@lastgood/sdk";
-import type { TestServer } from "../support/server.ts";
+import type { Fault } from "@lastgood/sdk";
 import { until } from "../support/until.ts";
 import { pinned, production, reaches, start, startRouter } from "./world.ts";
 
@@ -171,60 +170,6 @@ test("a probe that hangs is cut off within its time, and what is stored otherwis
   });
   const changed = await client.probePrior(production, "router");
   assert.match(changed.says, /^digest: what is stored has the digest [0-9a-f]{12}/);
-});
-
-async function drilled(server: TestServer): Promise<ReverseDrill> {
-  const { client } = server;
-  const { rollout } = await client.startReverseDrill(production, "router", { holdMs: 100 });
-  return await until("the drill to end", async () => {
-    const drill = await client.reverseDrill(rollout);
-    return drill.ended ? drill : null;
-  });
-}
-
-test("a drill moves shares of the live fleet there and back, and passes only with its proofs", async () => {
-  await using server = await startRouter({ probe, ramp: [50, 100] });
-  const { client, judge } = server;
-  const { id } = await start(client);
-  await reaches(client, id, "canary", 50);
-  judge.say("well");
-  await reaches(client, id, "live");
-
-  const alone = await drilled(server);
-  assert.equal(alone.ok, false);
-  assert.deepEqual(
-    alone.proofs.map(({ holds }) => holds),
-    [true, false, false, true],
-    JSON.stringify(alone.proofs),
-  );
-  assert.match(alone.proofs[2]?.seen ?? "", /nobody says that they follow the pin/);
-
-  const consumer = { environment: production, artifacts: ["router"], patienceMs: 5_000 };
-  const fleet = createClient({ url: server.lastgood.url, token: await server.tokenAs("viewer") });
-  await using first = await fleet.releases({ ...consumer, id: "one" });
-  await using second = await fleet.releases({ ...consumer, id: "two" });
-  const seen = new Set<string>();
-  const listen = first.onChange(() => {
-    seen.add([first.resolve("router", "user-1").version, first.epoch].join(" at "));
-  });
-  const drill = await drilled(server);
-  listen();
-  assert.equal(drill.ok, true, JSON.stringify(drill.proofs));
-  assert.match(
-    drill.proofs[1]?.seen ?? "",
-    /v14:90 v13:10 at epoch \d+, v14 at epoch \d+, acknowledged by 2/,
-  );
-  assert.equal(seen.size, 2, "the consumer saw both moves");
-  assert.equal(await pinned(client), "v14:100");
-  assert.deepEqual((await client.release("router", "v13")).barred, null);
-  assert.equal((await reaches(client, id, "live")).percent, 100);
-  assert.equal(second.resolve("router", "user-1").version, "v14");
-
-  const agent = await server.clientAs("agent", "answerer");
-  await agent.pollPins(production, "frozen", { epoch: 1, artifacts: ["router"] });
-  const lame = await drilled(server);
-  assert.equal(lame.ok, false);
-  assert.match(lame.proofs[2]?.seen ?? "", /not by answerer\/frozen/);
 });
 
 test("blue/green starts the candidate beside the other, then moves everybody at once, and back at once", async () => {

@@ -22,7 +22,7 @@ export function reverseDrillCommand(drill: Command): void {
     .argument("<artifact>")
     .description(
       "On your live fleet: gives the release before a share of the keys, and takes it back. Passes only when\n" +
-        "that release is well, every consumer acknowledged both moves, and signals stayed hold.\n\n" +
+        "that release was asked and is well, every consumer acknowledged both moves, and signals stayed hold.\n\n" +
         "  lastgood drill reverse customer-service --percent 10",
     )
     .option(
