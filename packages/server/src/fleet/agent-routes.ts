@@ -95,7 +95,7 @@ export function agentRoutes(app: App, deps: AgentRoutesDeps): void {
       config: { allow: "operator" },
       schema: {
         tags: ["agents"],
-        summary: "Lets a parked agent start again",
+        summary: "Lets an agent that is parked or contained act again",
         params: agentParams,
         body: z.strictObject({ because: z.string().trim().min(1).max(2_000) }),
         response: { 200: agentSchema },

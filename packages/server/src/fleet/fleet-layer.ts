@@ -9,6 +9,7 @@ import type { Inboxes } from "../layers/messages/inboxes.ts";
 import { recordChanges } from "../ledger/ledger-store.ts";
 import type { Db, Tx } from "../store/database.ts";
 import type { World } from "../world.ts";
+import type { Containment } from "./containment.ts";
 import { containAgent, containmentsInForce, reinstateAgent, tokensOf } from "./fleet-store.ts";
 
 export interface FleetLayerDeps {
@@ -66,7 +67,7 @@ export function createFleetLayer({
           await containAgent(tx, { agent, at, incident, because, id: changeId });
           await fence(tx, agent, `contained: ${because}`);
         } else {
-          await reinstateAgent(tx, action.agent, at);
+          await reinstateAgent(tx, action.agent, action.incident, at);
         }
         await recordChanges(tx, [change]);
       });
@@ -79,21 +80,26 @@ export function createFleetLayer({
     },
 
     async verify({ action }) {
-      const contained = (await containmentsInForce(db, action.agent)).length > 0;
-      const tokens = await tokensOf(db, action.agent);
-      const wanted = action.do === "contain";
-      const wrong = tokens.filter((token) => token.suspended !== wanted);
-      const state = contained ? "contained" : "free";
-      if (contained === wanted && wrong.length === 0) {
+      const { agent, incident } = action;
+      const holding = await containmentsInForce(db, agent);
+      const isHeld = holding.some((each) => each.incident === incident);
+      const tokens = await tokensOf(db, agent);
+      const wrong = tokens.filter(({ suspended }) => suspended !== holding.length > 0);
+      const state = holding.length > 0 ? "contained" : "free";
+      if (isHeld === (action.do === "contain") && wrong.length === 0) {
+        const others = holding.filter((each) => each.incident !== incident);
         return {
           ok: true,
-          observed: [`${action.agent} is ${state}, ${tokens.length} tokens agree`],
+          observed: [
+            `${agent} is ${state}, ${tokens.length} tokens agree`,
+            ...others.map((each) => `${agent} is still held for ${sayWhy(each)}`),
+          ],
         };
       }
       return {
         ok: false,
         differences: [
-          `${action.agent} is ${state}; ${wrong.length} of its ${tokens.length} tokens disagree`,
+          `${agent} is ${state}${isHeld ? ", also for this" : ""}; ${wrong.length} of its ${tokens.length} tokens disagree`,
         ],
       };
     },
@@ -106,6 +112,10 @@ export function createFleetLayer({
         : { ...emptyPlan, steps: [{ ...stepWith("reinstate", action), stage: "release" }] };
     },
   };
+}
+
+function sayWhy({ incident, because }: Containment): string {
+  return incident === null ? because : `${incident}: ${because}`;
 }
 
 function stepOf(what: "contain" | "reinstate", agent: AgentName, undo: Undo): FleetStep {

@@ -2,7 +2,10 @@ import type { AgentName, ChangeId, IncidentId } from "../ids.ts";
 import type { Query } from "../store/database.ts";
 import type { ContainmentRow } from "./containment.ts";
 
-/** Holds the agent's hand and suspends its tokens, in the caller's transaction. Safe to repeat. */
+/**
+ * Holds the agent's hand and suspends its tokens, in the caller's transaction: for each incident by itself.
+ * Safe to repeat.
+ */
 export async function containAgent(
   db: Query,
   row: { agent: AgentName; at: Date; incident: IncidentId | null; because: string; id: ChangeId },
@@ -16,11 +19,25 @@ export async function containAgent(
     where agent = ${row.agent} and suspended_because is null`;
 }
 
-/** Lets the agent act again: its tokens work, its pushes are deployed. Safe to repeat. */
-export async function reinstateAgent(db: Query, agent: AgentName, at: Date): Promise<void> {
+/**
+ * Ends what holds the agent for one incident (null: for none), or for all of them. Held by no other, it acts
+ * again: its tokens work, its pushes are deployed. Safe to repeat; false where nothing of it was held.
+ */
+export async function reinstateAgent(
+  db: Query,
+  agent: AgentName,
+  incident: IncidentId | null | "all",
+  at: Date,
+): Promise<boolean> {
+  const ended = await db`
+    update containments set reinstated_at = ${at} where agent = ${agent} and reinstated_at is null
+      ${incident === "all" ? db`` : db`and incident is not distinct from ${incident}`}`;
   await db`
-    update containments set reinstated_at = ${at} where agent = ${agent} and reinstated_at is null`;
-  await db`update tokens set suspended_because = null where agent = ${agent}`;
+    update tokens set suspended_because = (
+      select because from containments
+      where agent = ${agent} and reinstated_at is null order by since limit 1)
+    where agent = ${agent}`;
+  return ended.count > 0;
 }
 
 /** Those in force, of all agents or of one. */

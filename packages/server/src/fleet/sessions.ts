@@ -18,9 +18,13 @@ import type { NewSession, OpenedSession, SessionEnd } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
 import { Fault } from "../fault.ts";
+import type { AgentName } from "../ids.ts";
 import type { Inboxes } from "../layers/messages/inboxes.ts";
+import type { NewChange } from "../ledger/change.ts";
+import { recordChanges } from "../ledger/ledger-store.ts";
 import type { Db, Tx } from "../store/database.ts";
-import type { World } from "../world.ts";
+import { newChangeId, type World } from "../world.ts";
+import { reinstateAgent } from "./fleet-store.ts";
 import {
   isDeath,
   isStorm,
@@ -199,13 +203,35 @@ export function createSessions(deps: SessionsDeps): Sessions {
       if (await endOnce(session, ending)) await settle(await require(session.id));
     },
     async release(agent, by, because) {
-      const was = await db.begin((tx) => unparkAgent(tx, agent, world.now()));
-      if (!was) {
-        throw new Fault("state_forbids", `${agent} is not parked: it may start as it is.`);
+      const at = world.now();
+      const was = await db.begin(async (tx) => {
+        const parked = await unparkAgent(tx, agent, at);
+        const contained = await reinstateAgent(tx, agent as AgentName, "all", at);
+        if (contained) await recordChanges(tx, [reinstated(world, { agent, by, because, at })]);
+        return { parked, contained };
+      });
+      if (was.parked) await deps.released(agent, by, because);
+      else if (!was.contained) {
+        throw new Fault(
+          "state_forbids",
+          `${agent} is not parked and not contained: it may start as it is.`,
+        );
       }
-      await deps.released(agent, by, because);
     },
   };
+}
+
+function reinstated(
+  world: World,
+  told: {
+    readonly agent: string;
+    readonly by: string;
+    readonly because: string;
+    readonly at: Date;
+  },
+): NewChange {
+  const { agent: target, by: agent, because: reason, at } = told;
+  return { id: newChangeId(world), at, layer: "fleet", kind: "reinstate", target, agent, reason };
 }
 
 function isParked(agent: string, because: string): Fault {

@@ -42,11 +42,12 @@ function agentsCommands(program: Command): void {
     );
   agents
     .command("release")
-    .argument("<agent>", "a parked one")
-    .argument("<why>", "what made it die, and what was done about it; kept in the audit")
-    .summary("let a parked agent start again")
+    .argument("<agent>", "a parked or contained one")
+    .argument("<why>", "what was found, and what was done about it; kept in the audit")
+    .summary("let an agent act again that is parked or contained")
     .description(
-      "Lets a parked agent start again; the page about it is settled.\n\n" +
+      "Lets a parked agent start again; the page about it is settled. One that incidents contain is free of all of\n" +
+        "them: its tokens work, and what it pushed is deployed.\n\n" +
         '  lastgood agents release marketing "its token had expired"',
     )
     .action(
