@@ -56,7 +56,10 @@ export async function openForPerson(
   return id;
 }
 
+/** Where such an incident stands while it is open. */
+export const forPerson = ["frozen", "taken", "handed-back", "mended"] as const;
+
 export async function findForPerson(tx: Tx, signature: string): Promise<Stored | null> {
-  const open = await incidentsIn(tx, ["frozen", "taken", "handed-back", "mended"]);
+  const open = await incidentsIn(tx, forPerson);
   return open.find(({ incident }) => incident.signature === signature) ?? null;
 }

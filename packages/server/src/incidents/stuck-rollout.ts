@@ -1,6 +1,8 @@
 import type { IncidentId } from "../ids.ts";
-import { findForPerson, openForPerson } from "./for-a-person.ts";
+import type { Query } from "../store/database.ts";
+import { findForPerson, forPerson, openForPerson } from "./for-a-person.ts";
 import { close } from "./incident.ts";
+import { incidentsIn } from "./incident-store.ts";
 import { type MoveDeps, move } from "./moves.ts";
 
 export interface Stuck {
@@ -24,6 +26,19 @@ export async function openStuck(
       text: `${rollout} is frozen: ${because}`,
     }),
   );
+}
+
+/** The rollouts that a person was called for, and since when. */
+export async function openlyStuck(
+  db: Query,
+): Promise<readonly { readonly rollout: string; readonly since: Date }[]> {
+  const open = await incidentsIn(db, forPerson);
+  return open
+    .filter(({ incident }) => incident.kind === "rollout")
+    .map(({ incident: { signature, openedAt } }) => ({
+      rollout: signature.slice(signatureOf("").length),
+      since: openedAt,
+    }));
 }
 
 /** A person decided: the incident is closed, and its page resolved. */

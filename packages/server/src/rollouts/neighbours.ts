@@ -109,6 +109,8 @@ export interface IncidentDesk {
     readonly artifact: string;
     readonly because: string;
   }): Promise<IncidentId>;
+  /** The rollouts that a person was called for, and since when. */
+  stuck(): Promise<readonly { readonly rollout: string; readonly since: Date }[]>;
   /** Somebody decided what a person was called for. */
   stuckOver(rollout: RolloutId, by: string, because: string): Promise<void>;
   /** `lastgood freeze`, or a person who took over; null: automation may move the artifact's pins. */

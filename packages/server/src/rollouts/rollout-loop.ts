@@ -6,7 +6,8 @@
  *   L2. One act at a time per rollout; of two processes the row's version lets one through.
  *   L3. The gate is judged by one process at a time, under the lease `rollout:<id>`.
  *   L4. What fails for one rollout is reported and tried again; the others go on.
- *   L5. Of several servers only the one acts that judges releases: the others saw none of the samples.
+ *   L5. A person who was called for a dial is told once that is decided, however and by whomever it was.
+ *   L6. Of several servers only the one acts that judges releases: the others saw none of the samples.
  */
 import type { Logger } from "pino";
 import type { Configuration } from "../config/config.ts";
@@ -14,14 +15,14 @@ import { Fault, faults } from "../fault.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { findPin } from "../releases/pin-store.ts";
 import { whileHolding } from "../store/lease.ts";
-import type { ActDeps } from "./acting.ts";
+import { type ActDeps, ownName } from "./acting.ts";
 import { judgeAtGate } from "./at-gate.ts";
 import type { Gate, Guardrail, ReleaseJudge, ReleaseVerdict, Watched } from "./neighbours.ts";
 import { nextAct, type Seen } from "./next-act.ts";
 import { type DrillDeps, proveDrills, sawForward } from "./reverse-drill.ts";
 import { settingsFor } from "./reverse-gate.ts";
-import { isServing, type Rollout } from "./rollout.ts";
-import { openRollouts, type Stored } from "./rollout-store.ts";
+import { headline, isOpen, isServing, type Rollout } from "./rollout.ts";
+import { findRollout, openRollouts, type Stored } from "./rollout-store.ts";
 import { takeAct } from "./take-act.ts";
 
 export interface RolloutLoopDeps extends ActDeps, Omit<DrillDeps, "db"> {
@@ -29,7 +30,7 @@ export interface RolloutLoopDeps extends ActDeps, Omit<DrillDeps, "db"> {
   readonly configuration: Configuration;
   /** Null: none is set up. */
   readonly judge: ReleaseJudge | null;
-  /** L5. */
+  /** L6. */
   isJudging(): boolean;
   readonly gate: Gate | null;
   /** Names this process among those that share the database. */
@@ -37,6 +38,7 @@ export interface RolloutLoopDeps extends ActDeps, Omit<DrillDeps, "db"> {
 }
 
 const everyMs = 200;
+const decidedEveryMs = 2_000;
 const leaseMs = 5_000;
 /** A regression is told again this often while it lasts. */
 const tellAgainMs = 3_000;
@@ -46,6 +48,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
   const underWay = new Map<string, Promise<void>>();
   const toldAt = new Map<string, number>();
   const watching = new Map<string, Watched>();
+  let decidedAt = Number.NEGATIVE_INFINITY;
 
   function begin(id: string, signal: AbortSignal, work: () => Promise<void>): void {
     if (underWay.has(id)) return;
@@ -69,6 +72,10 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
     watch(deps, watching, turned);
     for (const stored of turned) {
       begin(stored.rollout.id, signal, () => actOn(stored, signal));
+    }
+    if (performance.now() - decidedAt >= decidedEveryMs) {
+      decidedAt = performance.now();
+      begin("decided", signal, () => tellDecided(deps));
     }
     begin("drills", signal, () => proveDrills({ ...deps, db: deps.moving.db }));
     const ids = new Set<string>(open.map(({ rollout }) => rollout.id));
@@ -119,6 +126,17 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
 /** Another process, or a person, was first: the next turn looks anew. */
 function isRace(error: unknown): boolean {
   return error instanceof Fault && faults[error.code].retry === "after-replanning";
+}
+
+/** L5. What moved before the call, and still can, has not answered it. */
+async function tellDecided({ moving: { db }, incidents }: RolloutLoopDeps): Promise<void> {
+  for (const { rollout: id, since } of await incidents.stuck()) {
+    const found = await findRollout(db, id);
+    if (found === null || found.rollout.phase === "frozen") continue;
+    const { rollout, movedAt } = found;
+    if (isOpen(rollout) && movedAt <= since) continue;
+    await incidents.stuckOver(rollout.id, ownName, headline(rollout));
+  }
 }
 
 /** What is live waits while another rollout turns the same dial; what is at its gate turns nothing yet. */
