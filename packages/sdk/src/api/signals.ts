@@ -111,7 +111,7 @@ export interface TrajectoryPoint {
 
 export interface RuleDetails {
   readonly rule: RuleStatus;
-  /** Oldest first, at most 1,000. */
+  /** Oldest first, at most 1,000 of the whole and 200 of each segment. */
   readonly trajectory: readonly TrajectoryPoint[];
   /** Changes of the verdict, newest first, at most 100. */
   readonly verdicts: readonly {

@@ -111,11 +111,10 @@ function isRolloutName(by: string): boolean {
 function nextForCanary(rollout: Canary, seen: Seen): Act {
   const { verdict } = seen;
   const { plan, step, stand, purpose } = rollout;
-  if (verdict?.kind === "regression") {
+  if (verdict?.kind === "regression" || verdict?.kind === "drift") {
     if (purpose === "drill") return { kind: "turn-round", because: verdict.says };
-    return { kind: "report", verdict };
+    return { kind: verdict.kind === "drift" ? "report-drift" : "report", verdict };
   }
-  if (verdict?.kind === "drift" && purpose === "release") return { kind: "report-drift", verdict };
   if (seen.held !== null) return { kind: "wait", because: seen.held };
   const untilMs = stand.at.getTime() + (plan.ramp[step]?.holdMs ?? 0) - seen.now.getTime();
   if (untilMs > 0)

@@ -6,15 +6,11 @@ import type { Judged } from "./release-judge.ts";
 import { floorOfLine } from "./release-line.ts";
 import { trajectoryOf } from "./release-points.ts";
 import type { Stance } from "./release-stance.ts";
-import {
-  type FixedFloor,
-  readReleaseFloors,
-  readReleaseTrajectory,
-  readReleaseVerdicts,
-} from "./release-store.ts";
+import { type FixedFloor, readReleaseFloors, readReleaseVerdicts } from "./release-store.ts";
 import type { Trial } from "./release-trial.ts";
-import type { ReleaseFloor } from "./release-verdict.ts";
+import type { ReleaseFloor, ReleaseVerdictKind } from "./release-verdict.ts";
 import { shownEvidence } from "./saying.ts";
+import { readTrajectory } from "./signals-store.ts";
 
 export function judgementToApi({ trial, verdict, stances }: Judged): Shown | null {
   if (verdict === null) return null;
@@ -86,7 +82,7 @@ export async function detailsOf(
     [...signals].map(async (signal) => {
       if (candidate === null) return [];
       const rule = trajectoryOf({ environment, artifact, candidate }, signal);
-      const points = await readReleaseTrajectory(db, rule);
+      const points = await readTrajectory<ReleaseVerdictKind>(db, rule);
       return points.map(({ rule: _, kind, at, ...point }) => ({
         ...{ ...point, signal, at: at.toISOString(), verdict: kind },
       }));

@@ -2,7 +2,6 @@
 import type { Db, Json, Query, Tx } from "../store/database.ts";
 import type { Trial } from "./release-trial.ts";
 import type { ReleaseFloor, ReleaseVerdict, ReleaseVerdictKind } from "./release-verdict.ts";
-import type { Point } from "./signals-store.ts";
 
 export interface SavedTrial {
   readonly environment: string;
@@ -131,15 +130,4 @@ export async function readReleaseFloors(
     ...place,
     floor: { m, origin, of, at: at.getTime() },
   }));
-}
-
-/** The points of a candidate's lines, oldest first. */
-export async function readReleaseTrajectory(
-  db: Query,
-  rule: string,
-): Promise<readonly Point<ReleaseVerdictKind>[]> {
-  const rows = await db<Point<ReleaseVerdictKind>[]>`
-    select rule, dimension, at, kind, samples, evidence, threshold, floor, level
-    from rule_trajectories where rule = ${rule} order by id desc limit 1000`;
-  return rows.toReversed();
 }

@@ -171,9 +171,10 @@ export async function trimSignals(db: Query, now: Date): Promise<void> {
   await db`delete from signal_buckets where at < ${now}::timestamptz - interval '90 days'`;
   await db`
     delete from rule_trajectories t using (
-      select id, row_number() over (partition by rule order by id desc) as place
+      select id, case when dimension is null then 1000 else 200 end as kept,
+             row_number() over (partition by rule, dimension order by id desc) as place
       from rule_trajectories) as r
-    where t.id = r.id and r.place > 1000`;
+    where t.id = r.id and r.place > r.kept`;
   // Of releases (whose names have a `/`): there is no end to them.
   await db`
     delete from signal_chunks
@@ -227,11 +228,14 @@ export async function loadBuckets(db: Query, since: Date): Promise<readonly Clos
   return rows.map((row) => ({ ...row, at: row.at.getTime() }));
 }
 
-/** The points of a rule, oldest first. */
-export async function readTrajectory(db: Query, rule: string): Promise<readonly Point[]> {
-  const rows = await db<Point[]>`
+/** The points of a rule, or of a signal of a release, oldest first: 1,000 of the whole, 200 of each segment. */
+export async function readTrajectory<Kind extends string = VerdictKind>(
+  db: Query,
+  rule: string,
+): Promise<readonly Point<Kind>[]> {
+  const rows = await db<Point<Kind>[]>`
     select rule, dimension, at, kind, samples, evidence, threshold, floor, level
-    from rule_trajectories where rule = ${rule} order by id desc limit 1000`;
+    from rule_trajectories where rule = ${rule} order by id desc limit 10000`;
   return rows.toReversed();
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
-import { trimSignals } from "../../src/signals/signals-store.ts";
+import { readTrajectory, trimSignals } from "../../src/signals/signals-store.ts";
 import type { Db } from "../../src/store/database.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { until } from "../support/until.ts";
@@ -232,4 +232,18 @@ test("the record of a past regression, fine or a minute at a time, shows it agai
     fine?.n,
   );
   await replayed(60_000);
+});
+
+test("the points of many segments push none of the whole's out of the record", async () => {
+  await using world = await startSignals(config);
+  await world.db`
+    insert into rule_trajectories (rule, dimension, at, kind, samples, evidence, threshold)
+    select 'judged', case when line > 0 then 'customer=c' || line end, now(), 'hold', turn, 1, 20
+    from generate_series(1, 1100) as turn, generate_series(0, 32) as line`;
+  await trimSignals(world.db, new Date());
+  const points = await readTrajectory(world.db, "judged");
+  const lines = Map.groupBy(points, ({ dimension }) => dimension);
+  assert.equal(lines.get(null)?.length, 1_000);
+  assert.equal(lines.get("customer=c7")?.length, 200);
+  assert.equal(lines.get(null)?.at(-1)?.samples, 1_100, "the newest, last");
 });
