@@ -10,17 +10,14 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { mutantBroke } from "../packages/server/test/drills/mutated-layer.ts";
 import type { Mutation } from "../packages/server/test/drills/mutation.ts";
 import {
   type Drilled,
   judgeMutation,
   type MutationVerdict,
 } from "../packages/server/test/drills/mutation-verdict.ts";
-import {
-  mutantBroke,
-  mutations,
-  requireMutation,
-} from "../packages/server/test/drills/mutations.ts";
+import { mutations, requireMutation } from "../packages/server/test/drills/mutations.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const program = join(root, "packages/server/test/drills/mutated-program.ts");
@@ -60,6 +57,7 @@ async function drill({ name, story }: Mutation): Promise<Drilled> {
       seed: story.seed,
       variant: story.variant,
       again: story.again === true,
+      ...(story.patienceMs === undefined ? {} : { patienceMs: story.patienceMs }),
       keep: folder,
       databaseUrl: DATABASE_URL ?? null,
       natsUrl: null,

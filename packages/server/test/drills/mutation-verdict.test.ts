@@ -47,6 +47,19 @@ test("a drill that fails for another reason has not caught it either", () => {
   }
 });
 
+test("a mutation by which nothing is noticed is caught where no incident is opened, and only there", () => {
+  const blind: CaughtBy = { ...caughtBy, verification: null, incident: "none" };
+  const drilled = (ending: Ending, incident: string | null) => {
+    const given = reported(blind.proofs, { ending });
+    return { ...given, report: { ...given.report, incident } };
+  };
+  assert.equal(judgeMutation(blind, drilled("unfinished", null)).kind, "caught");
+  assert.equal(judgeMutation(blind, drilled("unfinished", "inc_1")).kind, "failed-otherwise");
+  assert.equal(judgeMutation(blind, drilled("closed", "inc_1")).kind, "failed-otherwise");
+  const any: CaughtBy = { ...blind, incident: "any" };
+  assert.equal(judgeMutation(any, drilled("unfinished", "inc_1")).kind, "caught");
+});
+
 test("each mutation says what is expected to catch it", () => {
   for (const { name, caughtBy: expected } of mutations) {
     assert.ok(expected.verification !== null || expected.proofs.length > 0, name);

@@ -4,6 +4,8 @@ import type { DrillReport } from "../../src/drills/drill.ts";
 export interface CaughtBy {
   /** What the recovery says of the step that did not take; null where no verification can see it. */
   readonly verification: RegExp | null;
+  /** Not said: it must come to its end. `none`: none is opened. `any`: the drill does not wait for its end. */
+  readonly incident?: "none" | "any";
   /** The drill's own proofs that must not hold, by their names. */
   readonly proofs: readonly string[];
 }
@@ -26,7 +28,7 @@ export type MutationVerdict =
 
 /** Whether the drill failed for the reason for which it should have. */
 export function judgeMutation(
-  { verification, proofs }: CaughtBy,
+  { verification, incident: wanted, proofs }: CaughtBy,
   drilled: Drilled,
 ): MutationVerdict {
   if (drilled.kind === "threw") return otherwise(`no report: ${drilled.because}`);
@@ -35,9 +37,9 @@ export function judgeMutation(
   if (report.ok) return { kind: "not-caught" };
   const failed = report.proofs.filter(({ holds }) => !holds);
   const seen = failed.map(({ what, seen: was }) => `${what}: ${was}`);
-  if (report.ending === "unfinished") {
-    return otherwise("the incident had not come to an end when the patience ran out", ...seen);
-  }
+  const incident = incidentOf(report);
+  if (wanted !== "any" && incident !== (wanted ?? "ended"))
+    return otherwise(says[incident], ...seen);
   const said = report.timeline
     .map(({ event }) => event)
     .filter((event) => /did not take/.test(event));
@@ -50,6 +52,17 @@ export function judgeMutation(
   ];
   if (missing.length > 0) return otherwise(...missing, ...said.map(shortened), ...seen);
   return { kind: "caught", by: [...(words == null ? [] : [shortened(words)]), ...seen] };
+}
+
+const says = {
+  none: "no incident was opened",
+  open: "the incident had not come to an end when the patience ran out",
+  ended: "an incident was opened, and came to its end",
+} as const;
+
+function incidentOf({ ending, incident }: DrillReport): keyof typeof says {
+  if (ending !== "unfinished") return "ended";
+  return incident === null ? "none" : "open";
 }
 
 function otherwise(...because: readonly string[]): MutationVerdict {

@@ -25,4 +25,6 @@ export interface StoryToFail {
   readonly variant: string | null;
   /** The same damage is done again when all is well. */
   readonly again?: boolean;
+  /** Where nothing will come that is waited for: how long it is waited for. */
+  readonly patienceMs?: number;
 }

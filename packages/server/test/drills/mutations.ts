@@ -7,46 +7,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config, Configuration } from "../../src/config/config.ts";
 import { september } from "../../src/drills/september/september.ts";
-import { Fault } from "../../src/fault.ts";
 import type { ChangeId } from "../../src/ids.ts";
 import { type EvidenceBoard, type Weighing, weigh } from "../../src/incidents/evidence-board.ts";
 import type { Suspected } from "../../src/incidents/gather.ts";
-import type { Layer, LayerKind, Layers, Step } from "../../src/layers/layer.ts";
+import type { LayerKind, Layers, Step } from "../../src/layers/layer.ts";
 import type { Seams } from "../../src/main.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { run as git } from "../code/world.ts";
 import { before, evictionMutations } from "./eviction-mutations.ts";
+import { doing, idle } from "./mutated-layer.ts";
 import type { Mutation, StoryToFail } from "./mutation.ts";
-
-/** Beginning of what a mutant says that breaks where it should only do too little. */
-export const mutantBroke = "the mutant itself broke";
-
-const idle = async () => {};
-
-/** `layer` with another `apply`; its `verify` stays the true one. */
-function doing<K extends LayerKind>(
-  kind: K,
-  apply: (ours: Layer<K>, ...args: Parameters<Layer<K>["apply"]>) => Promise<void>,
-): Seams {
-  return {
-    layers: (ours) => {
-      const own = ours[kind] as Layer<K>;
-      const mutant: Layer<K> = {
-        ...own,
-        async apply(...args) {
-          try {
-            await apply(own, ...args);
-          } catch (error) {
-            // A fault is the layer's own answer, and the recovery's to act upon.
-            if (error instanceof Fault) throw error;
-            throw new Error(`${mutantBroke}: ${String(error)}`, { cause: error });
-          }
-        },
-      };
-      return { ...ours, [kind]: mutant };
-    },
-  };
-}
+import { releaseMutations } from "./release-mutations.ts";
 
 /** The step's own verification sees that nothing was done. */
 function silent(kind: LayerKind, verification: RegExp): Mutation {
@@ -304,7 +275,11 @@ const septemberMutations: readonly Mutation[] = [
   },
 ];
 
-export const mutations: readonly Mutation[] = [...septemberMutations, ...evictionMutations];
+export const mutations: readonly Mutation[] = [
+  ...septemberMutations,
+  ...evictionMutations,
+  ...releaseMutations,
+];
 
 export function requireMutation(name: string): Mutation {
   const found = mutations.find((each) => each.name === name);

@@ -82,7 +82,10 @@ function provedRamp({ pins, live, ended }: Played): Proof {
     ({ epoch, shares }) => epoch > (forth?.epoch ?? 0) && shareOf(shares, "13") === 100,
   );
   const way = pins
-    .filter(({ epoch }) => epoch > (forth?.epoch ?? 0) && epoch <= (last?.epoch ?? 0))
+    .filter(
+      ({ epoch }) =>
+        epoch > (forth?.epoch ?? 0) && epoch <= (last?.epoch ?? Number.POSITIVE_INFINITY),
+    )
     .map(({ shares }) => shareOf(shares, "13"))
     .toReversed();
   const wanted = ended.plan.reverse.map(({ percent }) => percent);
