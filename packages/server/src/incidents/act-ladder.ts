@@ -102,6 +102,13 @@ function nobody(because: string, posterior: number): Judgement {
   return { rung: "none", changes: [], innocents: [], posterior, witnesses: [], because };
 }
 
+/** What the dial found not to be the cause is not blamed for looking like it. */
+export function withoutAcquitted(judgement: Judgement, acquitted: readonly string[]): Judgement {
+  if (!judgement.changes.some((change) => acquitted.includes(change))) return judgement;
+  const because = "the likeliest suspect is a release that fell with what served before it";
+  return nobody(because, judgement.posterior);
+}
+
 /** What the world says to a judgement, once there is a plan for it. */
 export interface Circumstances {
   readonly mode: Mode;
@@ -109,7 +116,7 @@ export interface Circumstances {
   readonly frozenBecause: string | null;
   /** Only indicators fail, no customer-facing rule. */
   readonly indicatorsOnly: boolean;
-  /** What regressed has been live for longer than `freshFor`, and nothing new reached it. */
+  /** No change is to blame: what is live got worse by itself, or with what served before it. */
   readonly drift: boolean;
   /** The suspects that a person decided on, as `who: what`. */
   readonly humanDecisions: readonly string[];
@@ -135,7 +142,7 @@ export interface Permit {
 export function permit(judgement: Judgement, given: Circumstances): Permit {
   const { rung, because } = judgement;
   if (given.drift) {
-    return still("it drifted: what regressed has been live for long, and nothing new reached it");
+    return still(`it drifted, or fell with what served before it: ${because}`);
   }
   if (given.indicatorsOnly) return still("only indicators fail: they alone move nothing");
   if (rung === "none") return still(because);

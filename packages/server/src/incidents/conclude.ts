@@ -86,7 +86,7 @@ export async function conclude(
     await putSuspects(tx, id, rows, assessment.none, decision.at);
     await putDecision(tx, id, incident.service, decision, recovery);
     if (decision.would === "run") await markKnownGood(tx, id, finding.knownGood);
-    if (permitted.drift) await tellDrift(tx, deps, id, judgement);
+    if (permitted.drift) await tellDrift(tx, deps, id, finding);
     if (decision.act === "freeze") {
       const because = decision.because.join("; ");
       now = await moveIncident(tx, now, freezeIncident(decided, because));
@@ -152,7 +152,10 @@ async function decisionFor(
   const now = world.now();
   const touched = touchedBy(recovery?.plan.steps ?? []);
   const services = [...new Set([...symptoms.map((each) => each.service), ...touched.services])];
-  const drift = incident.kind === "drift" || (await hasDrifted(deps, incident, suspected.length));
+  const named = judgement.changes.length;
+  const drift =
+    named === 0 &&
+    (incident.kind === "drift" || (await hasDrifted(deps, incident, suspected.length)));
   const freeze = await readFreeze(db);
   const meant = suspected.filter(({ change }) => judgement.changes.includes(change.id));
   const mode = strictest([ownMode, modeOf(config, services, touched.layers)]);
@@ -207,13 +210,14 @@ async function tellDrift(
   tx: Parameters<typeof recordEvent>[0],
   { world }: ConcludeDeps,
   id: IncidentId,
-  { because }: Judgement,
+  { judgement, symptoms }: Finding,
 ): Promise<void> {
+  const said = symptoms.map(({ says }) => says.replace(/\.$/, "")).join("; ");
   await recordEvent(tx, id, {
     at: world.now(),
     actor: ownName,
     event: "drift.detected",
-    text: `What is live got worse by itself: ${because}. Retrain or rewrite it; nothing is rolled back.`,
+    text: `Nothing is rolled back: ${said} (${judgement.because}). Look for what they share; where that is well, what is live got worse by itself: retrain or rewrite it.`,
     key: "drift",
   });
 }

@@ -17,6 +17,7 @@ import type { Logger } from "pino";
 import type { IncidentId } from "../ids.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
+import { withoutAcquitted } from "./act-ladder.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
 import { watchContradictions } from "./contradiction.ts";
 import { handOver } from "./hand-over.ts";
@@ -30,6 +31,7 @@ import {
   symptomsOf,
 } from "./incident-store.ts";
 import { type InvestigateDeps, investigate } from "./investigate.ts";
+import { acquittedIn } from "./joining-store.ts";
 import { callPerson, moveFresh, ownName } from "./moves.ts";
 import { catchUp } from "./recovery-moves.ts";
 import { isWell, proveMended, runProof, type TakeoverDeps } from "./takeover.ts";
@@ -133,7 +135,8 @@ async function lookInto(
     const finding = await investigate(deps, incident, lease, signal);
     try {
       signal.throwIfAborted();
-      await conclude(deps, id, finding, lease);
+      const judgement = withoutAcquitted(finding.judgement, await acquittedIn(db, id));
+      await conclude(deps, id, { ...finding, judgement }, lease);
       // The recovery need not wait until the last sandbox is gone.
       deps.concluded();
     } finally {

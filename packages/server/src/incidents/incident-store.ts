@@ -110,6 +110,13 @@ export async function pagesDue(db: Query, now: Date): Promise<readonly Stored[]>
   return rows.map(toStored);
 }
 
+/** Unless somebody was called already, or is to be sooner. */
+export async function markPageDue(db: Query, id: IncidentId, dueAt: Date): Promise<void> {
+  await db`
+    update incidents set page_due_at = least(page_due_at, ${dueAt})
+    where id = ${id} and paged_at is null`;
+}
+
 export async function markPaged(db: Query, id: IncidentId, at: Date): Promise<void> {
   await db`
     update incidents set paged_at = coalesce(paged_at, ${at}), page_due_at = null where id = ${id}`;

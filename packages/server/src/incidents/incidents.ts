@@ -24,7 +24,7 @@ import type { Barred, ReplaySamples } from "./neighbours.ts";
 import { notice, symptomOf } from "./notice.ts";
 import { type Pace, usualPace } from "./pace.ts";
 import { followRecovery } from "./recovery-moves.ts";
-import { type ReleaseRegression, reportRelease } from "./release-regression.ts";
+import { type ReleaseRegression, reportDrift, reportRelease } from "./release-regression.ts";
 import { closeStorm, openStorm } from "./storm.ts";
 import { closeStuck, openStuck, type Stuck } from "./stuck-rollout.ts";
 import { takenBy } from "./taken.ts";
@@ -52,6 +52,8 @@ export interface Incidents {
   stormOver(agent: string, by: string, because: string): Promise<void>;
   /** A rollout's candidate is worse: opened or joined, decided, and put back where that may be. */
   reportRelease(regressed: ReleaseRegression): Promise<IncidentId>;
+  /** A release fell with what served before it: opened or joined, and nothing is put back for it. */
+  reportDrift(fallen: ReleaseRegression): Promise<void>;
   /** A dial cannot go on by itself: one incident, exactly one page. */
   reportStuck(stuck: Stuck): Promise<IncidentId>;
   /** A person decided what they were called for. */
@@ -107,6 +109,10 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       const id = await reportRelease(deps, regressed);
       loop.wake();
       return id;
+    },
+    async reportDrift(fallen) {
+      const { kind } = await reportDrift(deps, fallen);
+      if (kind !== "known") loop.wake();
     },
     reportStuck: (stuck) => openStuck(deps, stuck),
     stuckOver: (rollout, by, because) => closeStuck(deps, rollout, by, because),

@@ -1,13 +1,13 @@
 /**
  * A regression opens an incident, or joins the open one that it belongs to.
  *
- *   O1. The same signature (service, rule, segment) never has two open incidents.
- *   O2. Another rule of the same service joins; so does one of a service that lies up- or downstream of
- *       it in the declared graph, if it went bad within 15 minutes of the incident.
+ *   O1. The same signature (service, rule, segment; of a release also its rollout) never has two open incidents.
+ *   O2. Whom it joins is said in joining.ts.
  *   O3. Who joins upstream of the incident's service becomes its service: the cause is nearer to it.
  *   O4. A regression that began before the incident with its signature was verified is its echo.
+ *   O5. What regresses ends a drift: the incident is looked into as a regression, at once.
  */
-import type { Config, Mode } from "../config/config.ts";
+import type { Mode } from "../config/config.ts";
 import { reachedFrom } from "../config/graph.ts";
 import type { IncidentId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
@@ -15,52 +15,67 @@ import type { Verdict } from "../signals/verdict.ts";
 import type { Query } from "../store/database.ts";
 import { newId } from "../world.ts";
 import { readFreeze } from "./freeze.ts";
-import { type Incident, isForPerson, openIncident, type Symptom, signatureOf } from "./incident.ts";
 import {
-  incidentsIn,
+  beginInvestigation,
+  type Incident,
+  openIncident,
+  type Symptom,
+  signatureOf,
+} from "./incident.ts";
+import {
   insertIncident,
   lastVerifiedWith,
   lockOpening,
+  markPageDue,
   moveIncident,
   putSymptom,
   requireIncident,
   type Stored,
   symptomsOf,
 } from "./incident-store.ts";
+import { type Arriving, type Dialled, joined, type Open } from "./joining.ts";
+import { acquit, readOpen, toldOf } from "./joining-store.ts";
 import { modeOf } from "./modes.ts";
 import { callPerson, type MoveDeps, ownName } from "./moves.ts";
+import type { SignalSource } from "./neighbours.ts";
 import { graver, severityOf } from "./severity.ts";
 
 export type Noticed =
   | { readonly kind: "opened" | "joined" | "known"; readonly incident: IncidentId }
   | { readonly kind: "echo" | "well" };
 
-const joinable = [
-  "opened",
-  "investigating",
-  "decided",
-  "frozen",
-  "contained",
-  "restored",
-  "taken",
-  "mended",
-  "handed-back",
-] as const satisfies readonly Incident["state"][];
-const joinWithinMs = 15 * 60_000;
+export interface NoticeDeps extends MoveDeps {
+  readonly signals: SignalSource;
+}
 
-/** Takes in one verdict, in one transaction. */
-export async function notice(deps: MoveDeps, verdict: Verdict): Promise<Noticed> {
-  if (verdict.kind !== "regression" && verdict.kind !== "drift") return { kind: "well" };
-  const config = deps.configuration.current();
+/** Takes in one verdict, in one transaction; of a release where its dial says it. */
+export async function notice(
+  deps: NoticeDeps,
+  verdict: Verdict,
+  release: Dialled | null = null,
+): Promise<Noticed> {
+  const { kind } = verdict;
+  if (kind !== "regression" && kind !== "drift") return { kind: "well" };
   const symptom = symptomOf(verdict);
+  const arriving: Arriving = { symptom, kind, release };
   return await deps.db.begin(async (tx) => {
     await lockOpening(tx);
-    const joined = await findOpen(tx, config, symptom);
-    if (joined !== null) return await join(tx, deps, joined, symptom);
-    const over = await lastVerifiedWith(tx, signatureOf(symptom));
-    if (over !== null && symptom.onset <= over.verifiedAt) return { kind: "echo" } as const;
-    return { kind: "opened", incident: await open(tx, deps, verdict, symptom) } as const;
+    const noticed = await take(tx, deps, arriving);
+    if ("incident" in noticed && release !== null && kind === "drift") {
+      await acquit(tx, noticed.incident, release, deps.world.now());
+    }
+    return noticed;
   });
+}
+
+async function take(tx: Query, deps: NoticeDeps, arriving: Arriving): Promise<Noticed> {
+  const { symptom } = arriving;
+  const open = await readOpen(tx, deps.signals, arriving);
+  const found = joined(deps.configuration.current(), open, arriving);
+  if (found !== null) return await join(tx, deps, found.id, arriving, open);
+  const over = await lastVerifiedWith(tx, signatureOf(symptom));
+  if (over !== null && symptom.onset <= over.verifiedAt) return { kind: "echo" };
+  return { kind: "opened", incident: await openNew(tx, deps, arriving, open) };
 }
 
 /** The symptom that a verdict states. */
@@ -75,75 +90,74 @@ export function symptomOf(verdict: Verdict): Symptom {
   };
 }
 
-/** Whether damage to one of the two may reach the other. */
-export function isRelated(config: Config, one: string, other: string): boolean {
-  return reachedFrom(config, one).includes(other) || reachedFrom(config, other).includes(one);
-}
-
-async function findOpen(tx: Query, config: Config, symptom: Symptom): Promise<Stored | null> {
-  const open = await incidentsIn(tx, joinable);
-  const signature = signatureOf(symptom);
-  const [same] = await tx<{ incident: IncidentId }[]>`
-    select s.incident from incident_symptoms s
-    where s.signature = ${signature} and s.incident = any(${open.map(({ incident }) => incident.id)})
-    limit 1`;
-  const found = open.find(({ incident }) =>
-    same === undefined
-      ? !isForPerson(incident.kind) && belongs(config, incident, symptom)
-      : incident.id === same.incident,
-  );
-  return found ?? null;
-}
-
-function belongs(config: Config, incident: Incident, symptom: Symptom): boolean {
-  if (incident.service === symptom.service) return true;
-  const apartMs = Math.abs(symptom.onset.getTime() - incident.onset.getTime());
-  return apartMs <= joinWithinMs && isRelated(config, incident.service, symptom.service);
-}
-
-async function join(tx: Query, deps: MoveDeps, stored: Stored, symptom: Symptom): Promise<Noticed> {
+async function join(
+  tx: Query,
+  deps: NoticeDeps,
+  id: IncidentId,
+  { symptom, kind, release }: Arriving,
+  open: readonly Open[],
+): Promise<Noticed> {
+  const stored = await requireIncident(tx, id);
   const { incident } = stored;
-  const fresh = await putSymptom(tx, incident.id, symptom);
-  if (!fresh) return { kind: "known", incident: incident.id };
-  await recordEvent(tx, incident.id, {
+  const told = open.find((each) => each.incident.id === id)?.releases ?? [];
+  const isTold = release === null || told.some(({ rollout }) => rollout === release.rollout);
+  const fresh = await putSymptom(tx, id, symptom);
+  const isEnded = incident.kind === "drift" && kind === "regression";
+  if (!fresh && isTold && !isEnded) return { kind: "known", incident: id };
+  const signature = signatureOf(symptom);
+  await recordEvent(tx, id, {
     at: deps.world.now(),
     actor: ownName,
-    event: "symptom.joined",
-    text: symptom.says,
-    details: { service: symptom.service, rule: symptom.rule },
-    key: `symptom-${signatureOf(symptom)}`,
+    event: isEnded ? "drift.ended" : "symptom.joined",
+    text: isEnded ? `it is no drift any more: ${symptom.says}` : symptom.says,
+    details: { service: symptom.service, rule: symptom.rule, ...toldOf(release) },
+    key: `${isEnded ? "regressed" : "symptom"}-${signature}${isTold ? "" : `-${release?.rollout}`}`,
   });
-  const upstream =
-    incident.service !== symptom.service &&
-    reachedFrom(deps.configuration.current(), symptom.service).includes(incident.service) &&
-    !reachedFrom(deps.configuration.current(), incident.service).includes(symptom.service);
-  const symptoms = await symptomsOf(tx, incident.id);
-  const severity = graver(incident.severity, severityOf(symptoms));
-  if (!upstream && severity === incident.severity) {
-    return { kind: "joined", incident: incident.id };
+  const next = joinedBy(deps, incident, symptom, await symptomsOf(tx, id));
+  const now = isEnded ? regressed(next) : next;
+  if (now === incident) return { kind: "joined", incident: id };
+  const moved = await moveIncident(tx, stored, now);
+  if (incident.severity === "low" && now.severity !== "low" && now.containedAt === null) {
+    await callByMode(tx, deps, moved);
   }
-  await moveIncident(tx, stored, {
-    ...incident,
-    severity,
-    ...(upstream ? { service: symptom.service, title: titleOf(symptom) } : {}),
-  });
-  return { kind: "joined", incident: incident.id };
+  return { kind: "joined", incident: id };
 }
 
-async function open(
-  tx: Query,
-  deps: MoveDeps,
-  verdict: Verdict,
+/** O3. */
+function joinedBy(
+  { configuration }: NoticeDeps,
+  incident: Incident,
   symptom: Symptom,
-): Promise<IncidentId> {
-  const { world, configuration, notifier } = deps;
+  symptoms: readonly Symptom[],
+): Incident {
   const config = configuration.current();
+  const upstream =
+    incident.service !== symptom.service &&
+    reachedFrom(config, symptom.service).includes(incident.service) &&
+    !reachedFrom(config, incident.service).includes(symptom.service);
+  const severity = graver(incident.severity, severityOf(symptoms));
+  if (!upstream && severity === incident.severity) return incident;
+  const nearer = upstream ? { service: symptom.service, title: titleOf(symptom) } : {};
+  return { ...incident, severity, ...nearer };
+}
+
+/** O5. */
+function regressed(incident: Incident): Incident {
+  const now: Incident = { ...incident, kind: "regression" };
+  return now.state === "decided" && now.decision.act === "none" ? beginInvestigation(now) : now;
+}
+
+async function openNew(
+  tx: Query,
+  deps: NoticeDeps,
+  { symptom, kind, release }: Arriving,
+  open: readonly Open[],
+): Promise<IncidentId> {
+  const { world, notifier } = deps;
   const now = world.now();
-  const freeze = await readFreeze(tx);
+  const id = newId<IncidentId>(world, "inc");
   const incident = openIncident({
-    id: newId<IncidentId>(world, "inc"),
-    kind: verdict.kind === "drift" ? "drift" : "regression",
-    signature: signatureOf(symptom),
+    ...{ id, kind, signature: signatureFor(id, symptom, release, open) },
     severity: severityOf([symptom]),
     service: symptom.service,
     title: titleOf(symptom),
@@ -151,27 +165,48 @@ async function open(
     detectedAt: symptom.detectedAt,
     openedAt: now,
   });
-  const mode = modeOf(config, [symptom.service], []);
-  const page = whenToPage(incident.severity, mode, freeze?.reason ?? null);
-  const dueAt =
-    page.kind === "unless-contained" ? new Date(now.getTime() + config.pages.containWithin) : null;
-  await insertIncident(tx, incident, dueAt);
-  await putSymptom(tx, incident.id, symptom);
-  await recordEvent(tx, incident.id, {
+  await insertIncident(tx, incident, null);
+  await putSymptom(tx, id, symptom);
+  const { service, rule, onset } = symptom;
+  await recordEvent(tx, id, {
     at: now,
     actor: ownName,
     event: "incident.opened",
     text: symptom.says,
-    details: { service: symptom.service, rule: symptom.rule, onset: symptom.onset.toISOString() },
+    details: { service, rule, onset: onset.toISOString(), ...toldOf(release) },
     key: "opened",
   });
   if (symptom.customerFacing) {
-    await notifier.announce(tx, incident.id, "opened", `${incident.title}. ${symptom.says}`);
+    await notifier.announce(tx, id, "opened", `${incident.title}. ${symptom.says}`);
   }
-  if (page.kind === "now") {
-    await callPerson(tx, deps, await requireIncident(tx, incident.id), page.because);
+  await callByMode(tx, deps, await requireIncident(tx, id));
+  return id;
+}
+
+/** O1. The id makes it one of its own where the one that has it was decided to be something else. */
+function signatureFor(
+  id: IncidentId,
+  symptom: Symptom,
+  release: Dialled | null,
+  open: readonly Open[],
+): string {
+  if (release === null) return signatureOf(symptom);
+  const signature = `${signatureOf(symptom)}/${release.rollout}`;
+  const isTaken = open.some(({ incident }) => incident.signature === signature);
+  return isTaken ? `${signature}/${id}` : signature;
+}
+
+async function callByMode(tx: Query, deps: NoticeDeps, stored: Stored): Promise<void> {
+  const { incident } = stored;
+  const config = deps.configuration.current();
+  const freeze = await readFreeze(tx);
+  const mode = modeOf(config, [incident.service], []);
+  const page = whenToPage(incident.severity, mode, freeze?.reason ?? null);
+  if (page.kind === "now") await callPerson(tx, deps, stored, page.because);
+  if (page.kind === "unless-contained") {
+    const dueAt = new Date(deps.world.now().getTime() + config.pages.containWithin);
+    await markPageDue(tx, incident.id, dueAt);
   }
-  return incident.id;
 }
 
 type PageWhen =

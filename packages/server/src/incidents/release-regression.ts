@@ -2,15 +2,19 @@
  * A rollout's candidate is worse than what served before: the dial itself has made the comparison, so there is
  * one suspect, and nothing to look for.
  *
- *   Q1. It opens an incident or joins the one that its service has, as any regression does.
+ *   Q1. It opens an incident, or joins the one that is about it or still open to it (joining.ts).
  *   Q2. It is decided by the same ladder as every incident: mode, freeze, caps, and what persons decided.
  *   Q3. With nothing left to compare with, a shared cause cannot be told from the candidate: a person is called.
  *   Q4. Told again, it changes nothing; a process that died in between is followed by the next telling.
+ *   Q5. Who took what it moves for another incident is told there, and called: nothing goes back meanwhile.
+ *   Q6. What fell with what served before it is an incident too, of drift: nobody is to blame that the dial knows.
  */
 import type { Mode } from "../config/config.ts";
 import { carriersOf, distance } from "../config/graph.ts";
 import type { ChangeId, IncidentId } from "../ids.ts";
 import { findChanges } from "../ledger/ledger-store.ts";
+import { recordEvent } from "../ledger/timeline.ts";
+import { ruleOfReleases } from "../signals/release-verdict.ts";
 import type { Verdict } from "../signals/verdict.ts";
 import type { Judgement } from "./act-ladder.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
@@ -18,18 +22,17 @@ import type { Suspected } from "./gather.ts";
 import { beginInvestigation, decisionOf, type Incident } from "./incident.ts";
 import { requireIncident, symptomsOf } from "./incident-store.ts";
 import type { Finding } from "./investigate.ts";
-import { moveFresh, ownName } from "./moves.ts";
-import { notice } from "./notice.ts";
+import type { Dialled } from "./joining.ts";
+import { callPerson, moveFresh, ownName } from "./moves.ts";
+import { type NoticeDeps, type Noticed, notice } from "./notice.ts";
 import type { Weighed } from "./suspects.ts";
+import { takenBy } from "./taken.ts";
 
-export interface ReleaseRegression {
-  readonly rollout: string;
-  readonly environment: string;
+/** Its changes are oldest first. */
+export interface ReleaseRegression extends Dialled {
   readonly artifact: string;
   readonly candidate: string;
   readonly prior: string;
-  /** The changes that brought it, oldest first. */
-  readonly changes: readonly ChangeId[];
   readonly automatic: Mode;
   readonly verdict: {
     readonly signal: string;
@@ -46,16 +49,37 @@ export interface ReleaseRegression {
   };
 }
 
+type ReleaseDeps = ConcludeDeps & NoticeDeps;
+
 /** Returns the incident, decided. */
 export async function reportRelease(
-  deps: ConcludeDeps,
+  deps: ReleaseDeps,
   regressed: ReleaseRegression,
 ): Promise<IncidentId> {
-  const id = await openOrJoin(deps, regressed);
+  const { incident: id } = await openOrJoin(deps, regressed, "regression");
+  await decideOn(deps, id, regressed);
+  await tellWhoTookIt(deps, id, regressed);
+  return id;
+}
+
+/** Q6. The incident's own turn concludes it. */
+export async function reportDrift(
+  deps: ReleaseDeps,
+  fallen: ReleaseRegression,
+): Promise<Extract<Noticed, { incident: IncidentId }>> {
+  return await openOrJoin(deps, fallen, "drift");
+}
+
+async function decideOn(
+  deps: ReleaseDeps,
+  id: IncidentId,
+  regressed: ReleaseRegression,
+): Promise<void> {
   const { incident } = await requireIncident(deps.db, id);
-  if (isDecided(incident, regressed)) return id;
+  if (isDecided(incident, regressed)) return;
   const { incident: now } = await moveFresh(deps, id, ({ incident }) =>
     incident.state === "opened" ||
+    incident.state === "handed-back" ||
     (incident.state === "decided" && incident.decision.act === "none")
       ? {
           next: beginInvestigation(incident),
@@ -64,25 +88,56 @@ export async function reportRelease(
       : null,
   );
   // A person has it, or a recovery is under way already.
-  if (now.state !== "investigating") return id;
+  if (now.state !== "investigating") return;
   await conclude(deps, id, await findingOf(deps, now, regressed), null);
-  return id;
+}
+
+/** Q5. */
+async function tellWhoTookIt(
+  deps: ReleaseDeps,
+  id: IncidentId,
+  regressed: ReleaseRegression,
+): Promise<void> {
+  const { rollout, artifact, candidate } = regressed;
+  const taken = await takenBy(deps, [{ layer: "versions", target: artifact }]);
+  if (taken === null || taken.incident === id) return;
+  const { incident, by } = taken;
+  await deps.db.begin(async (tx) => {
+    await recordEvent(tx, incident, {
+      at: deps.world.now(),
+      actor: ownName,
+      event: "release.regressed",
+      text: `${sayComparison(regressed)}; nothing goes back while ${by} has this: see ${id}`,
+      details: { incident: id, rollout },
+      key: `regressed-${rollout}`,
+    });
+    const stored = await requireIncident(tx, id);
+    if (stored.pagedAt !== null) return;
+    const because = `${artifact}:${candidate} is worse, and ${by} took ${incident}: nothing goes back by itself`;
+    await callPerson(tx, deps, stored, because);
+  });
 }
 
 /** Q1. An echo of what was verified just now is the same incident still. */
-async function openOrJoin(deps: ConcludeDeps, regressed: ReleaseRegression): Promise<IncidentId> {
-  const noticed = await notice(deps, verdictOf(deps, regressed));
-  if ("incident" in noticed) return noticed.incident;
+async function openOrJoin(
+  deps: ReleaseDeps,
+  regressed: ReleaseRegression,
+  kind: "regression" | "drift",
+): Promise<Extract<Noticed, { incident: IncidentId }>> {
+  const verdict = verdictOf(deps, regressed, kind);
+  const noticed = await notice(deps, verdict, regressed);
+  if ("incident" in noticed) return noticed;
   // It began before the last one was over: dated anew, it is one of its own.
   const at = deps.world.now();
-  const anew = await notice(deps, { ...verdictOf(deps, regressed), onset: at, at });
-  if ("incident" in anew) return anew.incident;
-  throw new Error(`${regressed.rollout} regressed, and no incident could be opened`);
+  const anew = await notice(deps, { ...verdict, onset: at, at }, regressed);
+  if ("incident" in anew) return anew;
+  throw new Error(`${regressed.rollout} got worse, and no incident could be opened`);
 }
 
 function verdictOf(
   { configuration, world }: ConcludeDeps,
   { environment, artifact, verdict }: ReleaseRegression,
+  kind: "regression" | "drift",
 ): Verdict {
   const { signal, dimension, evidence, level, against, samples, onset, says } = verdict;
   const at = world.now();
@@ -90,7 +145,7 @@ function verdictOf(
     ...{ layer: "versions", target: artifact },
   });
   return {
-    ...{ rule: `${artifact}@${environment}`, service, signal, kind: "regression", at },
+    ...{ rule: ruleOfReleases({ environment, artifact }), service, signal, kind, at },
     ...{ customerFacing: true, severity: "high", onset: onset ?? at, evidence },
     ...{ floor: against, level, samples, failingKeys: verdict.failing.length },
     ...{ hard: false, dimension, says },
