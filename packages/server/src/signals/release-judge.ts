@@ -169,9 +169,10 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     const floorFor = floorsFor(watched);
     if (before === null) return newTrial(watched, floorFor, now());
     const isWanted = (known: Watched) => fingerprintOf(known) === fingerprintOf(watched);
-    if (before.aside !== null && isWanted(before.aside.watched)) return before.aside;
-    if (isWanted({ ...before.watched, control: null })) {
-      return goOnAlone(before, watched, floorFor, now());
+    for (const known of before.aside === null ? [before] : [before.aside, before]) {
+      if (isWanted(known.watched)) return known;
+      const alone = { ...known.watched, control: null };
+      if (isWanted(alone)) return goOnAlone(known, watched, floorFor, now());
     }
     return besideWhatServed(newTrial(watched, floorFor, now()), before);
   }
