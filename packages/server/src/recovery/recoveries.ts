@@ -5,6 +5,7 @@ import type { RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Db } from "../store/database.ts";
 import type { World } from "../world.ts";
+import { findLeftBehind } from "./after-crash.ts";
 import { callOffRecoveries, markLettingGo } from "./call-off-store.ts";
 import { contradictionOf } from "./contradiction.ts";
 import type { Planner } from "./planner.ts";
@@ -30,6 +31,8 @@ export interface RecoveriesDeps
   readonly told: RecoveryListener;
   /** What happens to recoveries under way when this process starts. */
   readonly afterCrash: "continue" | "pause";
+  /** Names this process among those that share the database; by default host and process id. */
+  readonly holder?: string;
 }
 
 export type RecoveryRoom = Awaited<ReturnType<typeof createRecoveries>>;
@@ -37,8 +40,9 @@ export type RecoveryRoom = Awaited<ReturnType<typeof createRecoveries>>;
 /** The recovery room: plans, approvals, and the loop that runs what was let go. */
 export async function createRecoveries(deps: RecoveriesDeps) {
   const { db, world, planner } = deps;
-  if (deps.afterCrash === "pause") await pauseAll(db);
-  const loop = startRecoveryLoop({ ...deps, holder: `${hostname()}:${process.pid}` });
+  const leftBehind = deps.afterCrash === "pause" ? await findLeftBehind(db) : null;
+  const holder = deps.holder ?? `${hostname()}:${process.pid}`;
+  const loop = startRecoveryLoop({ ...deps, holder, leftBehind });
 
   async function begin(
     id: RecoveryId,
@@ -142,10 +146,4 @@ function requireDigest(recovery: Recovery, digest: string): void {
     "plan_stale",
     `Recovery ${recovery.id} has the digest ${recovery.digest.slice(0, 12)}, not ${digest.slice(0, 12)}: read it again with \`lastgood recover show ${recovery.id}\` and name its digest.`,
   );
-}
-
-async function pauseAll(db: Db): Promise<void> {
-  await db`
-    update recoveries set state = 'paused', because = 'Lastgood was restarted (afterCrash: pause)'
-    where state = 'running'`;
 }

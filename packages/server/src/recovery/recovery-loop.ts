@@ -11,6 +11,7 @@ import type { IncidentId, RecoveryId } from "../ids.ts";
 import { recordEvent } from "../ledger/timeline.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
+import type { LeftBehind } from "./after-crash.ts";
 import { recoveriesLettingGo } from "./call-off-store.ts";
 import type { Contradiction } from "./contradiction.ts";
 import { letGo } from "./let-go.ts";
@@ -34,6 +35,8 @@ export interface RecoveryLoopDeps extends Omit<RunnerDeps, "progressed"> {
   readonly planner: Planner;
   /** Names this process among those that share the database. */
   readonly holder: string;
+  /** What was under way before this process: null where it is taken up at once. */
+  readonly leftBehind: LeftBehind | null;
   /** Told of each phase, possibly twice after a restart. */
   readonly told: RecoveryListener;
   /** Waits, within bounds, until what was interrupted goes on; returns what was seen. */
@@ -47,7 +50,7 @@ const waitingMs = 5_000;
 const replansMax = 5;
 
 export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
-  const { db, log } = deps;
+  const { db, log, leftBehind } = deps;
   const underWay = new Map<RecoveryId, UnderWay>();
   const waitUntil = new Map<RecoveryId, number>();
 
@@ -73,10 +76,11 @@ export function startRecoveryLoop(deps: RecoveryLoopDeps): Loop {
     everyMs: 500,
     log,
     async run(signal) {
+      await leftBehind?.look();
       const running = await recoveriesUnderWay(db);
       for (const [id, { stop }] of underWay) if (!running.includes(id)) stop.abort(calledOff);
       for (const id of running) {
-        if ((waitUntil.get(id) ?? 0) > performance.now()) continue;
+        if (leftBehind?.has(id) || (waitUntil.get(id) ?? 0) > performance.now()) continue;
         begin(id, signal, async (stopped) => {
           const outcome = await drive(deps, id, signal, stopped);
           if (outcome?.kind === "waiting") waitUntil.set(id, performance.now() + waitingMs);

@@ -25,7 +25,7 @@ export async function startFakeRoom(
     Partial<
       Pick<
         RecoveriesDeps,
-        "reached" | "told" | "afterCrash" | "heldBecause" | "contradicted" | "stepMs"
+        "reached" | "told" | "afterCrash" | "heldBecause" | "contradicted" | "stepMs" | "holder"
       >
     > = {},
 ) {
@@ -52,6 +52,7 @@ export async function startFakeRoom(
     told: options.told ?? (async () => {}),
     afterCrash: options.afterCrash ?? "continue",
     ...(options.reached === undefined ? {} : { reached: options.reached }),
+    ...(options.holder === undefined ? {} : { holder: options.holder }),
     ...(options.stepMs === undefined ? {} : { stepMs: options.stepMs }),
   });
 }
