@@ -27,16 +27,27 @@ export async function insertExecution(
   return rows.length > 0;
 }
 
-/** The last execution of the key, under its row's lock. */
+/**
+ * The last execution of the key, under its row's lock. Whoever held that meanwhile may have gone on with it: the row
+ * that was waited for is not the last one then, and it is looked for again.
+ */
 export async function lockLast(
   tx: Tx,
   { environment, artifact, key }: Pick<Execution, "environment" | "artifact" | "key">,
 ): Promise<Execution | null> {
-  const [row] = await tx<Execution[]>`
-    select ${columns(tx)} from executions
-    where environment = ${environment} and artifact = ${artifact} and key = ${key}
-    order by attempt desc limit 1 for update`;
-  return row ?? null;
+  const look = async () => {
+    const [row] = await tx<Execution[]>`
+      select ${columns(tx)} from executions
+      where environment = ${environment} and artifact = ${artifact} and key = ${key}
+      order by attempt desc limit 1 for update`;
+    return row ?? null;
+  };
+  for (let last = await look(); ; ) {
+    if (last === null || last.next === null) return last;
+    const now = await look();
+    if (now?.id === last.id) return now;
+    last = now;
+  }
 }
 
 /** The last execution of a key as it is; null where there is none. */

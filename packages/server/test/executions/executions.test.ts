@@ -300,6 +300,31 @@ test("one agent does not speak for another's execution", async () => {
   );
 });
 
+test("work that is begun in the very moment when another takes it up is that one's, and no bug", async () => {
+  const artifact = await pinned("switch");
+  const { id } = await begun(artifact, "ticket-1");
+  await client.endExecution(id, { state: "failed", error: "over the limit" });
+  let beginning: ReturnType<Client["beginExecution"]> | null = null;
+  const next = "exe_00000000000000000000000000000002";
+  await db.begin(async (tx) => {
+    await tx`select from executions where id = ${id} for update`;
+    beginning = client.beginExecution({ artifact, key: "ticket-1" });
+    await until("the begin to wait", async () => {
+      const [at] = await db`
+        select from pg_stat_activity where query like '%from executions%order by attempt%for update%'
+          and wait_event_type = 'Lock' and datname = current_database() and pid <> pg_backend_pid()`;
+      return at === undefined ? null : true;
+    });
+    const second = tx.json({ id: next, attempt: 2, state: "running", ended_at: null });
+    await tx`
+      insert into executions select (jsonb_populate_record(e, ${second})).* from executions e
+      where id = ${id}`;
+    await tx`update executions set state = 'retried', next = ${next} where id = ${id}`;
+  });
+  const found = await (beginning as ReturnType<Client["beginExecution"]> | null);
+  assert.deepEqual([found?.execution.id, found?.go], [next, "run"]);
+});
+
 test("of the gateway's executions only the last ones are known, however many come", async () => {
   const from = Date.now();
   await db`
