@@ -6,7 +6,8 @@
  *       or above, and the measured values' median is within max(25 %, 5 ms) of what it was in the hour
  *       before the onset; the 95th percentile too, where both sides have 200 samples.
  *   L3. A signal whose samples do not come in is a difference for the rules that had alarmed, and is said
- *       for the others.
+ *       for the others. Where not one came, another server may get them (unheard.ts): it waits, and twice
+ *       as long.
  */
 import type { Configuration } from "../config/config.ts";
 import {
@@ -24,6 +25,7 @@ import type { Rule } from "./rule.ts";
 import type { RuleEngine, Watch } from "./rule-engine.ts";
 import { judgedScore, judgementsOf } from "./rule-judge.ts";
 import type { SignalMemory } from "./signal-memory.ts";
+import { createUnheard } from "./unheard.ts";
 
 export interface BaselineLayerDeps {
   readonly world: World;
@@ -40,6 +42,8 @@ export interface BaselineLayerDeps {
 
 const freshMin = 20;
 const deadlineMinMs = 30_000;
+/** How long a first sample is waited for: who gets none leaves it to another server soon. */
+const hearMinMs = 5_000;
 const lookEveryMs = 25;
 const hourMs = 3_600_000;
 const tailSamplesMin = 200;
@@ -48,6 +52,7 @@ const shareAllowed = 0.25;
 
 export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
   const { world, engine, memory } = deps;
+  const unheard = createUnheard();
 
   const watchesOf = (services: readonly string[]) =>
     engine.watches().filter(({ rule }) => services.includes(rule.service) && rule.customerFacing);
@@ -84,6 +89,8 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
     const onset = new Date(action.onset);
     const watches = watchesOf(action.services);
     const began = world.now().getTime();
+    const beganAt = performance.now();
+    const what = JSON.stringify(action);
     engine.restartRun(services);
     const alarmed = await deps.alarmedSince(
       watches.map(({ rule }) => rule.name),
@@ -92,9 +99,21 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
     const required = (watch: Watch) => alarmed.size === 0 || alarmed.has(watch.rule.name);
     const waitMs = deadlineOf(watches.filter(required));
     deps.attend(services, waitMs);
+    const silent = () => watches.filter((watch) => required(watch) && watch.state.fresh === 0);
+    const hearMs = Math.min(waitMs, Math.max(hearMinMs, 3 * slowestOf(watches.filter(required))));
+    await settle(engine, hearMs, signal, () => silent().length === 0);
     const look = () =>
       watches.map((watch) => findingOf(memory, watch, onset.getTime(), began, required(watch)));
-    await settle(engine, waitMs, signal, () => look().every(({ kind }) => kind === "well"));
+    if (silent().length === 0) {
+      const leftMs = Math.max(0, waitMs - (performance.now() - beganAt));
+      await settle(engine, leftMs, signal, () => look().every(({ kind }) => kind === "well"));
+    }
+    const unheardOf = silent().map(({ rule }) => rule.name);
+    if (unheardOf.length > 0 && !unheard.still(what, 2 * waitMs)) {
+      const waitsFor = `samples of ${unheardOf.join(", ")}: none came to this server`;
+      return { ok: "waiting", waitsFor };
+    }
+    unheard.forget(what);
     const findings = look();
     const differences = findings.filter(({ kind }) => kind === "worse").map(({ says }) => says);
     const [first, ...others] = differences;
@@ -104,8 +123,7 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
 
   function deadlineOf(watches: readonly Watch[]): number {
     if (deps.deadlineMs !== undefined) return deps.deadlineMs;
-    const slowest = Math.max(0, ...watches.map(({ state }) => spacingMs(state.whole.rate) ?? 0));
-    return Math.min(settleMsMax, Math.max(deadlineMinMs, freshMin * 1.25 * slowest));
+    return Math.min(settleMsMax, Math.max(deadlineMinMs, freshMin * 1.25 * slowestOf(watches)));
   }
 
   return {
@@ -116,6 +134,11 @@ export function createBaselineLayer(deps: BaselineLayerDeps): Layer<"signals"> {
     // Waiting changed nothing, so there is nothing to take back.
     undo: async () => emptyPlan,
   };
+}
+
+/** The longest of the usual pauses between two samples, in milliseconds. */
+function slowestOf(watches: readonly Watch[]): number {
+  return Math.max(0, ...watches.map(({ state }) => spacingMs(state.whole.rate) ?? 0));
 }
 
 interface Finding {

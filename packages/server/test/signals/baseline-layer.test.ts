@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ServiceName } from "../../src/ids.ts";
 import type { Undo } from "../../src/layers/layer.ts";
+import { until } from "../support/until.ts";
 import { type SignalsWorld, service, startSignals } from "./signals-world.ts";
 
 const config = {
@@ -88,6 +89,26 @@ test("still slow, within the rule but slower than before, or silent: each is a d
   assert.match(slower, /median of reads_latency_ms 60, 12 before the onset/);
   const silent = await differences(() => world.feed(5, { signal: reads, value: 12 }));
   assert.match(silent, /5 of 20 fresh samples came in/);
+});
+
+test("no sample at all: another server may get them, and only after a while it is a difference", async () => {
+  await using world = await startSignals(config);
+  const onset = await breakIt(world);
+  const step = await settleStep(world, onset);
+  const first = await world.signals.layer.verify(step, signal);
+  assert.ok(first.ok === "waiting", JSON.stringify(first));
+  assert.match(first.waitsFor, /samples of latency.* none came to this server/);
+  const last = await until("it to be said", async () => {
+    const found = await world.signals.layer.verify(step, signal);
+    return found.ok === "waiting" ? null : found;
+  });
+  assert.ok(!last.ok);
+  assert.match(last.differences.join("\n"), /latency: 0 of 20 fresh samples came in/);
+  const again = world.signals.layer.verify(step, signal);
+  await new Promise(setImmediate);
+  world.feed(25, { signal: reads, value: 13 });
+  const verified = await again;
+  assert.equal(verified.ok, true, JSON.stringify(verified));
 });
 
 test("waiting can be called off", async () => {
