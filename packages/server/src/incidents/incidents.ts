@@ -111,8 +111,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       return id;
     },
     async reportDrift(fallen) {
-      const { kind } = await reportDrift(deps, fallen);
-      if (kind !== "known") loop.wake();
+      if (await reportDrift(deps, fallen)) loop.wake();
     },
     reportStuck: (stuck) => openStuck(deps, stuck),
     stuckOver: (rollout, by, because) => closeStuck(deps, rollout, by, because),

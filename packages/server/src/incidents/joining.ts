@@ -112,7 +112,10 @@ function isUndecided(incident: Incident): boolean {
   return decision === null || decision.act === "none";
 }
 
-function isLeftToPerson(incident: Incident): boolean {
+/** A person was called, or is to approve: nothing goes on by itself. */
+export function isLeftToPerson(
+  incident: Incident,
+): incident is Extract<Incident, { state: "decided" | "frozen" }> {
   if (incident.state === "frozen") return true;
   return incident.state === "decided" && !["run", "none"].includes(incident.decision.act);
 }

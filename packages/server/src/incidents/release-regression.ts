@@ -19,10 +19,10 @@ import type { Verdict } from "../signals/verdict.ts";
 import type { Judgement } from "./act-ladder.ts";
 import { type ConcludeDeps, conclude } from "./conclude.ts";
 import type { Suspected } from "./gather.ts";
-import { beginInvestigation, decisionOf, type Incident } from "./incident.ts";
+import { beginInvestigation, decisionOf, type Incident, recoveryOf } from "./incident.ts";
 import { requireIncident, symptomsOf } from "./incident-store.ts";
 import type { Finding } from "./investigate.ts";
-import type { Dialled } from "./joining.ts";
+import { type Dialled, isLeftToPerson } from "./joining.ts";
 import { callPerson, moveFresh, ownName } from "./moves.ts";
 import { type NoticeDeps, type Noticed, notice } from "./notice.ts";
 import type { Weighed } from "./suspects.ts";
@@ -62,12 +62,36 @@ export async function reportRelease(
   return id;
 }
 
-/** Q6. The incident's own turn concludes it. */
-export async function reportDrift(
+/** Q6. The incident's own turn concludes it. True where there is something to conclude. */
+export async function reportDrift(deps: ReleaseDeps, fallen: ReleaseRegression): Promise<boolean> {
+  const { kind, incident } = await openOrJoin(deps, fallen, "drift");
+  if (kind === "joined") await lookElsewhere(deps, incident, fallen);
+  return kind !== "known";
+}
+
+/** What a person was to approve on its account is called off, unless somebody let it begin. */
+async function lookElsewhere(
   deps: ReleaseDeps,
+  id: IncidentId,
   fallen: ReleaseRegression,
-): Promise<Extract<Noticed, { incident: IncidentId }>> {
-  return await openOrJoin(deps, fallen, "drift");
+): Promise<void> {
+  const { incident: joined } = await requireIncident(deps.db, id);
+  const planned = recoveryOf(joined);
+  const recovery = planned === null ? null : await deps.recoveries.find(planned);
+  if (recovery !== null && !["planned", "awaiting-approval"].includes(recovery.state)) return;
+  const because = `${sayComparison(fallen)}: looks for what did it elsewhere`;
+  await moveFresh(
+    deps,
+    id,
+    ({ incident }) =>
+      isLeftToPerson(incident) && isDecided(incident, fallen)
+        ? {
+            next: beginInvestigation(incident),
+            told: { actor: ownName, event: "incident.looked-at-again", text: because },
+          }
+        : null,
+    async (tx) => await deps.recoveries.callOff(tx, id, { because }),
+  );
 }
 
 async function decideOn(

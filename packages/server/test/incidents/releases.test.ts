@@ -237,6 +237,22 @@ test("an outage is one incident, whether the service's rule or the release's jud
   }
 });
 
+test("a plan to turn a release back is called off once what served before it is seen to have fallen too", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db);
+  const fell = await fallen(store.db, "roll_1");
+  room.say({ rule: "content-api.errors" });
+  const blaming = await room.only("frozen");
+  assert.deepEqual(decidedOn(blaming), fell.changes);
+  const stateOfPlan = () => [...room.outside.recoveries.values()][0]?.state;
+  await room.eventually("the plan", async () => stateOfPlan() === "awaiting-approval");
+  await room.incidents.reportDrift(fell);
+  const shown = await room.reaches(blaming.id, "decided");
+  assert.deepEqual([shown.decision?.act, decidedOn(shown), shown.recovery], ["none", [], null]);
+  assert.equal(stateOfPlan(), "refused");
+  assert.equal((await room.pages()).length, 1);
+});
+
 test("a release that fell with the one before, and then alone, goes back", async () => {
   await using store = await startDatabase();
   await using room = await startReleases(store.db);
