@@ -149,13 +149,13 @@ function neededBodies(chain: readonly Version[], set: ReadonlySet<number>): read
 }
 
 /** The paths that one version edited against the one before it. */
-export function pathsOf(chain: readonly Version[], version: Version): readonly string[] {
+function pathsOf(chain: readonly Version[], version: Version): readonly string[] {
   const before = chain.find((each) => each.version === version.version - 1);
   return differences(contentOf(before), contentOf(version)).map((each) => each.path);
 }
 
 /** Whether one path lies inside the other. */
-export function overlap(left: string, right: string): boolean {
+function overlap(left: string, right: string): boolean {
   return left === right || left.startsWith(`${right}/`) || right.startsWith(`${left}/`);
 }
 

@@ -2,7 +2,8 @@
 
 import { Fault } from "../../fault.ts";
 import type { ChangeId } from "../../ids.ts";
-import { differences } from "../../json/diff.ts";
+import { differences, isObject, type Maybe, sameJson, valueAt } from "../../json/diff.ts";
+import { pathOf } from "../../json/pointer.ts";
 import type { Query } from "../../store/database.ts";
 import {
   type ApplyContext,
@@ -26,7 +27,7 @@ import {
 } from "./change-sets.ts";
 import { targetOf, type Version } from "./document.ts";
 import { versionsFrom } from "./document-store.ts";
-import { contentOf, type DocumentRevert, overlap, pathsOf } from "./revert-plan.ts";
+import { contentOf, type DocumentRevert } from "./revert-plan.ts";
 import { documentKey } from "./version-hash.ts";
 
 type Planned = Step<"state">["action"]["documents"][number];
@@ -153,10 +154,38 @@ function compare(document: Planned, chain: readonly Version[]): readonly string[
   if (restored.body.kind === "erased" || text !== document.body) {
     return [`${target} version ${restored.version} by ${restored.agent} is not what was planned`];
   }
-  const mended = differences(contentOf(before), contentOf(restored)).map((each) => each.path);
-  return later
-    .filter((each) => pathsOf(chain, each).some((path) => mended.some((one) => overlap(one, path))))
-    .map((each) => `${target} was altered again by ${each.agent} in version ${each.version}`);
+  // Other work goes on meanwhile, also where the damage was: only the damage itself counts.
+  const damage = differences(contentOf(restored), contentOf(before)).map(({ path }) => path);
+  return later.flatMap((each, index) => {
+    const previous = index === 0 ? restored : later[index - 1];
+    const again = damage.filter((path) => bringsBack(path, before, previous, each));
+    const where = again.filter((path) => path !== "").join(", ");
+    const at = where === "" ? "" : ` at ${where}`;
+    const by = `by ${each.agent} in version ${each.version}`;
+    return again.length > 0 ? [`${target} holds again what was taken back${at}, ${by}`] : [];
+  });
+}
+
+/** Whether a version holds at this path what it held before it was put back, and the one before it did not. */
+function bringsBack(
+  path: string,
+  damaged: Version,
+  previous: Version | undefined,
+  version: Version,
+): boolean {
+  const bad = contentAt(damaged, path);
+  return (
+    version.body.kind !== "erased" &&
+    sameJson(contentAt(version, path), bad) &&
+    !sameJson(contentAt(previous, path), bad)
+  );
+}
+
+function contentAt(version: Version | undefined, path: string): Maybe {
+  return pathOf(path).reduce<Maybe>(
+    (value, key) => (isObject(value) ? valueAt(value, key) : undefined),
+    contentOf(version),
+  );
 }
 
 function verificationOf(wrong: readonly string[], observed: readonly string[]): Verification {

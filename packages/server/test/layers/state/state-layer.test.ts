@@ -83,10 +83,22 @@ test("documents as a layer", async (t) => {
     await world.put("p/site", "ops", { publish: true, owner: "ann", note: "fine" });
     assert.ok((await layer.verify(step, signal)).ok, "later work on other paths is no damage");
     await layer.apply(step, context, signal);
-    await world.put("p/site", "marketing", { draft: "again" });
+    await world.put("p/site", "ops", { publish: false, owner: "bob", draft: "ipsum" });
+    await world.put("p/junk", "ops", { now: "something else" });
+    assert.ok((await layer.verify(step, signal)).ok, "nor is a new value where the damage was");
+    await world.put("p/site", "marketing", { publish: false, owner: "bob", draft: "lorem" });
     const again = await layer.verify(step, signal);
     assert.ok(!again.ok);
-    assert.match(again.differences.join(), /p\/site was altered again by marketing in version 5/);
+    assert.deepEqual(again.differences, [
+      "p/site holds again what was taken back at /draft, by marketing in version 6",
+    ]);
+    await world.put("p/site", "ops", { publish: false, owner: "bob" });
+    await world.put("p/site", "marketing", { owner: "bob" });
+    await world.put("p/junk", "marketing", 1);
+    const more = await layer.verify(step, signal);
+    assert.ok(!more.ok);
+    assert.match(more.differences.join(), /p\/site .* at \/publish, by marketing in version 8/);
+    assert.match(more.differences.join(), /p\/junk .* taken back, by marketing in version 4/);
     assert.deepEqual(await verifyAllChains(world.db), []);
   });
 
