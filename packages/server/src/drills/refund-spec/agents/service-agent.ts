@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import {
   createClient,
   type ExecutionDetails,
+  Fault,
   type JsonValue,
   type Resolved,
   type Work,
@@ -14,6 +15,7 @@ import {
 } from "@lastgood/sdk";
 import { hearWhatIsTold } from "../../hear-what-is-told.ts";
 import { openJournal } from "../../journal.ts";
+import { until } from "../../until.ts";
 import { decide, type Spec } from "../policy.ts";
 import { artifact, type Request } from "../story.ts";
 import { briefing, type ServiceBriefing } from "./briefing.ts";
@@ -101,8 +103,23 @@ async function answer(request: Request): Promise<Answered> {
     });
     return { refunded: true, because: null, ...told() };
   } catch (error) {
+    // Its pin moved, and before it was begun again it was taken from what waits, as what is queued again is.
+    const isTaken = error instanceof Fault && error.code === "target_busy";
+    if (isTaken) return await whatCameOf(String(error.context.execution));
     return { refunded: false, because: String(error), ...told() };
   }
+}
+
+async function whatCameOf(first: string): Promise<Answered> {
+  let id = first;
+  const ended = async () => {
+    const now = await client.execution(id);
+    id = now.next ?? id;
+    return now.state === "finished" || now.state === "failed" ? now : null;
+  };
+  const patience = { withinMs: givesUpMs, signal: AbortSignal.timeout(2 * givesUpMs) };
+  const { state, version, error } = await until(`${first} to end`, ended, patience);
+  return { refunded: state === "finished", version, execution: id, because: error };
 }
 
 /** What failed under a bad release and is queued again: each is begun for us under the one that is pinned. */
