@@ -26,7 +26,7 @@ import { type Pace, usualPace } from "./pace.ts";
 import { followRecovery } from "./recovery-moves.ts";
 import { type ReleaseRegression, reportDrift, reportRelease } from "./release-regression.ts";
 import { closeStorm, openStorm } from "./storm.ts";
-import { closeStuck, openStuck, type Stuck } from "./stuck-rollout.ts";
+import { closeStuck, openlyStuck, openStuck, type Stuck } from "./stuck-rollout.ts";
 import { takenBy } from "./taken.ts";
 import { tellBarred } from "./takeover.ts";
 
@@ -56,6 +56,8 @@ export interface Incidents {
   reportDrift(fallen: ReleaseRegression): Promise<void>;
   /** A dial cannot go on by itself: one incident, exactly one page. */
   reportStuck(stuck: Stuck): Promise<IncidentId>;
+  /** The rollouts that a person was called for, and since when. */
+  stuck(): Promise<readonly { readonly rollout: string; readonly since: Date }[]>;
   /** A person decided what they were called for. */
   stuckOver(rollout: string, by: string, because: string): Promise<void>;
   /** What was rolled back is pushed again: told in the incident, nobody is called anew. */
@@ -114,6 +116,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       if (await reportDrift(deps, fallen)) loop.wake();
     },
     reportStuck: (stuck) => openStuck(deps, stuck),
+    stuck: () => openlyStuck(db),
     stuckOver: (rollout, by, because) => closeStuck(deps, rollout, by, because),
     reportBarred: (barred) => tellBarred(deps, barred),
     takenBy: (things) => takenBy(deps, things),
