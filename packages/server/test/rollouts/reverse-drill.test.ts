@@ -107,11 +107,7 @@ test("a drill fails under drift: what suffers on both sides did not hold", async
   server.judge.say("drift", { controlIsWell: false });
   const drill = await drilled(server, 300);
   assert.equal(drill.ok, false);
-  assert.deepEqual(
-    drill.proofs.map(({ holds }) => holds),
-    [true, true, true, false],
-    JSON.stringify(drill.proofs),
-  );
+  assert.equal(signals(drill).holds, false, JSON.stringify(drill.proofs));
   assert.match(signals(drill).seen, /^drift/);
 });
 
