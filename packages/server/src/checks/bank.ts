@@ -21,6 +21,8 @@ export interface Bank {
   read(artifact?: string): Promise<CheckBank>;
   /** `not_found` where there is none of the name, `bad_configuration` where its file is none. */
   find(name: string): Promise<FoundCheck>;
+  /** The check of the artifact that names the incident it was learned from; null where none does. */
+  learned(artifact: string, incident: string): Promise<FoundCheck | null>;
   /** B3: `already_exists`. */
   add(check: BankCheck): Promise<StoredCheck>;
 }
@@ -63,34 +65,13 @@ export function createBank(deps: BankDeps): Bank {
   }
 
   return {
-    async read(artifact) {
+    read: (artifact) => readAll(resolve(deps.folder()), artifact),
+    find: (name) => findIn(resolve(deps.folder()), name),
+    async learned(artifact, incident) {
       const folder = resolve(deps.folder());
-      const { files, faulty } = await listFiles(folder);
-      const read = await Promise.all(files.map((file) => readOne(folder, file)));
-      const checks = read.flatMap((each) => ("check" in each ? [each.check] : []));
-      const bad = [...faulty, ...read.flatMap((each) => ("says" in each ? [each] : []))];
-      const concerns = (about: string | null) =>
-        artifact === undefined || about === null || about === artifact;
-      return {
-        folder,
-        checks: checks.filter((check) => concerns(check.artifact)),
-        faulty: bad.filter((each) => concerns(each.artifact)),
-      };
-    },
-    async find(name) {
-      const folder = resolve(deps.folder());
-      const file = await fileOf(folder, name);
-      if (file === null) {
-        throw new Fault(
-          "not_found",
-          `The bank has no check ${name.slice(0, 200)} in ${folder}: see what it has with \`lastgood checks list\`.`,
-        );
-      }
-      const read = await readOne(folder, file);
-      if ("check" in read) return { check: read.check, file };
-      throw new Fault("bad_configuration", `${read.file} is no check: ${read.says}.`, {
-        context: { path: read.file },
-      });
+      const { checks } = await readAll(folder, artifact);
+      const own = checks.find((check) => check.incident === incident);
+      return own === undefined ? null : await findIn(folder, own.name);
     },
     async add(check) {
       const added = adding.then(() => addNow(check));
@@ -98,6 +79,35 @@ export function createBank(deps: BankDeps): Bank {
       return await added;
     },
   };
+}
+
+async function readAll(folder: string, artifact?: string): Promise<CheckBank> {
+  const { files, faulty } = await listFiles(folder);
+  const read = await Promise.all(files.map((file) => readOne(folder, file)));
+  const checks = read.flatMap((each) => ("check" in each ? [each.check] : []));
+  const bad = [...faulty, ...read.flatMap((each) => ("says" in each ? [each] : []))];
+  const concerns = (about: string | null) =>
+    artifact === undefined || about === null || about === artifact;
+  return {
+    folder,
+    checks: checks.filter((check) => concerns(check.artifact)),
+    faulty: bad.filter((each) => concerns(each.artifact)),
+  };
+}
+
+async function findIn(folder: string, name: string): Promise<FoundCheck> {
+  const file = await fileOf(folder, name);
+  if (file === null) {
+    throw new Fault(
+      "not_found",
+      `The bank has no check ${name.slice(0, 200)} in ${folder}: see what it has with \`lastgood checks list\`.`,
+    );
+  }
+  const read = await readOne(folder, file);
+  if ("check" in read) return { check: read.check, file };
+  throw new Fault("bad_configuration", `${read.file} is no check: ${read.says}.`, {
+    context: { path: read.file },
+  });
 }
 
 async function fileOf(folder: string, name: string): Promise<string | null> {

@@ -5,7 +5,9 @@
  *   K2. The post-mortem is drafted when the recovery is verified, and written again when work resumed.
  *   K3. What turned out to be right may be told days later: a rollback of a release that has no accepted check is
  *       looked at again whenever more of it is known.
+ *   K4. Of several servers one makes the check of an incident, and the others find it.
  */
+import { hostname } from "node:os";
 import type { Check, CheckEvidence, Incident, Recovery } from "@lastgood/sdk";
 import type { Logger } from "pino";
 import type { Bank } from "../checks/bank.ts";
@@ -15,8 +17,10 @@ import { recordEvent } from "../ledger/timeline.ts";
 import type { CheckHistory } from "../sandbox/flake.ts";
 import type { CheckRun, Sandboxes } from "../sandbox/sandbox.ts";
 import type { Db } from "../store/database.ts";
+import { type Lease, requireLease } from "../store/lease.ts";
 import { newId, type World } from "../world.ts";
 import { accept, shows } from "./check.ts";
+import { inTurn } from "./in-turn.ts";
 import { type ByHand, createLearnByHand } from "./learn-by-hand.ts";
 import { checkOf, saveCheck, savePostMortem } from "./learning-store.ts";
 import { toMarkdown } from "./markdown.ts";
@@ -34,6 +38,8 @@ export interface LearningDeps {
   readonly releaseWorks: ReleaseWorks;
   readonly judgedBefore: JudgedBefore;
   readonly bank: Pick<Bank, "find">;
+  /** Names this process among those that share the database; by default host and process id. */
+  readonly holder?: string;
   incidentOf(id: IncidentId): Promise<Incident>;
   recoveryOf(incident: IncidentId): Promise<Recovery | null>;
   /** How often the service's check passed and failed on what was known to be good. */
@@ -54,6 +60,8 @@ const tryAgainMs = 30_000;
 export function createLearning(deps: LearningDeps) {
   const { db, world, log } = deps;
   const byHand: ByHand = createLearnByHand(deps);
+  const holder = deps.holder ?? `${hostname()}:${process.pid}`;
+  const stopping = new AbortController();
   const underWay = new Map<IncidentId, Promise<void>>();
   /** By how many right answers a release's check was tried last, and when it was looked at. */
   const tried = new Map<IncidentId, Tried>();
@@ -61,9 +69,13 @@ export function createLearning(deps: LearningDeps) {
   /** Runs the check in the background; `written` waits for it. Once per incident (but K3). */
   function beginCheck(incident: IncidentId, again = false): void {
     if (underWay.has(incident)) return;
-    const running = makeCheck(deps, incident, tried)
+    const turn = { name: `learning:${incident}`, holder, waitMs: checkMsMax };
+    const running = inTurn(db, turn, stopping.signal, (lease, signal) =>
+      makeCheck(deps, incident, tried, { lease, signal }),
+    )
       .then((made) => (made && again ? write(incident, false) : undefined))
       .catch((error: unknown) => {
+        if (stopping.signal.aborted) return;
         // Said in the post-mortem as "no check"; the log keeps the cause.
         log.error({ err: error, incident }, "the check of an incident could not be made");
       })
@@ -138,6 +150,7 @@ export function createLearning(deps: LearningDeps) {
       return await wanting(incident);
     },
     async stop(): Promise<void> {
+      stopping.abort(new Error("the server stops"));
       await Promise.all([byHand.stop(), ...underWay.values()]);
     },
   };
@@ -150,11 +163,18 @@ interface Tried {
   readonly at: number;
 }
 
+/** K4. */
+interface OwnTurn {
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+}
+
 /** Whether there is a check that was not there before. */
 async function makeCheck(
   deps: LearningDeps,
   incident: IncidentId,
   tried: Map<IncidentId, Tried>,
+  turn: OwnTurn,
 ): Promise<boolean> {
   const { db, world, releaseWorks } = deps;
   const known = await checkOf(db, incident);
@@ -165,7 +185,7 @@ async function makeCheck(
   ]);
   const revisions = revisionsOf(recovery);
   const pair = revisions === null ? await releasePairOf(db, record, recovery) : null;
-  if (pair === null) return known === null && (await checkCode(deps, record, revisions));
+  if (pair === null) return known === null && (await checkCode(deps, record, revisions, turn));
   const truths = await truthsOf(releaseWorks, pair);
   const before = tried.get(incident);
   if (before?.truths === truths) {
@@ -174,12 +194,20 @@ async function makeCheck(
   }
   tried.set(incident, { truths: before?.truths ?? -1, at: performance.now() + tryAgainMs });
   const lesson = { pair, incident, segment: segmentOf(record) };
-  const signal = AbortSignal.timeout(checkMsMax);
+  const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(checkMsMax)]);
   const check = await learnFromRelease(releaseWorks, world, lesson, signal);
   tried.set(incident, { truths, at: performance.now() });
   if (known?.because === check.because) return false;
-  await saveCheck(db, check, world.now());
+  await keep(deps, turn, check);
   return true;
+}
+
+/** Refused (`fenced`) where another server has the turn meanwhile. */
+async function keep({ db, world }: LearningDeps, { lease }: OwnTurn, check: Check): Promise<void> {
+  await db.begin(async (tx) => {
+    await requireLease(tx, lease);
+    await saveCheck(tx, check, world.now());
+  });
 }
 
 /** Runs the failing service's check on the reverted commit and on what serves instead. */
@@ -187,8 +215,9 @@ async function checkCode(
   deps: LearningDeps,
   { id, symptoms }: Incident,
   pair: ReturnType<typeof revisionsOf>,
+  turn: OwnTurn,
 ): Promise<boolean> {
-  const { db, world, configuration, sandboxes } = deps;
+  const { world, configuration, sandboxes } = deps;
   // It is the incident's own id, as the API shows it.
   const incident = id as IncidentId;
   const services = configuration.current().services;
@@ -196,7 +225,7 @@ async function checkCode(
     .map((symptom) => symptom.service)
     .find((name) => services[name]?.repository === pair?.repository && sandboxes.declared(name));
   if (pair === null || service === undefined) return false;
-  const signal = AbortSignal.timeout(checkMsMax);
+  const signal = AbortSignal.any([turn.signal, AbortSignal.timeout(checkMsMax)]);
   const known = await deps.checkHistory(service);
   const seen = (await deps.rerunsOf(incident)).filter((run) => run.service === service);
   const runUntil = async (wanted: "bad" | "good") => {
@@ -218,7 +247,7 @@ async function checkCode(
     ...accept(bad.all, good.all, known),
     runs: [...bad.runs, ...good.runs].map(evidenceOf),
   };
-  await saveCheck(db, check, world.now());
+  await keep(deps, turn, check);
   return true;
 }
 

@@ -4,9 +4,11 @@
  *
  *   R1. Cases are chosen by one run of both releases; the check is accepted by further runs, which chose nothing.
  *   R2. Only what is accepted enters the bank.
- *   R3. What is left out of inputs is left out before anything is run: what is proven is what is written.
+ *   R3. A check of the same incident that is in the bank already is proved anew rather than made twice: whoever
+ *       wrote it may have died before it was recorded.
+ *   R4. What is left out of inputs is left out before anything is run: what is proven is what is written.
  */
-import type { Check, CheckEvidence, CheckResult, Evaluator } from "@lastgood/sdk";
+import type { Check, CheckEvidence, CheckResult, Evaluator, FoundCheck } from "@lastgood/sdk";
 import type { BankCheck } from "../checks/check.ts";
 import { Fault } from "../fault.ts";
 import { newId, type World } from "../world.ts";
@@ -42,6 +44,8 @@ export interface ReleaseWorks {
     signal: AbortSignal,
   ): Promise<readonly CheckResult[] | null>;
   add(check: BankCheck): Promise<{ readonly file: string }>;
+  /** The check of the artifact in the bank that names the incident; null where none does. */
+  learned(artifact: string, incident: string): Promise<FoundCheck | null>;
 }
 
 export interface Lesson {
@@ -82,6 +86,14 @@ export async function learnFromRelease(
   });
   const refuse = (because: string, name = "NAME") => made({ accepted: false, because }, name, []);
 
+  const there = incident === null ? null : await works.learned(artifact, incident);
+  if (there !== null) {
+    // R3.
+    const { runs, acceptance } = await prove(there.check);
+    const where = `${sayWhere(there.check, there.file)}, where it was already`;
+    const because = `${acceptance.because}; ${where}`;
+    if (acceptance.accepted) return made({ accepted: true, because }, there.check.name, runs);
+  }
   const failing = await works.failingInputs({ environment, artifact, version: bad }, failuresMax);
   if (!failing.some(({ expected }) => expected !== null)) {
     return refuse(sayNoTruth(pair, failing.length));
@@ -114,8 +126,9 @@ export async function learnFromRelease(
   if (!acceptance.accepted) return made(acceptance, name, runs);
   try {
     const { file } = await works.add(check);
-    const where = `${check.cases.length} cases in ${file} of the bank`;
-    const because = [acceptance.because, where, left.says].filter(Boolean).join("; ");
+    const because = [acceptance.because, sayWhere(check, file), left.says]
+      .filter(Boolean)
+      .join("; ");
     return made({ accepted: true, because }, name, runs);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
@@ -160,6 +173,10 @@ function evidenceOf(revision: string, startedAt: Date, result: CheckResult): Run
     tookMs: Math.round(results.reduce((sum, each) => sum + each.tookMs, 0)),
     output: [says, ...lines].join("\n").slice(0, outputMax),
   };
+}
+
+function sayWhere({ cases }: BankCheck, file: string): string {
+  return `${cases.length} cases in ${file} of the bank`;
 }
 
 function sayNoTruth({ artifact, bad }: ReleasePair, failing: number): string {

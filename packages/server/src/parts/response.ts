@@ -120,7 +120,10 @@ export async function openResponse(
     ...ground,
     ...records,
     sandboxes,
-    releaseWorks: { ...reached.executions, ...reached.gate, add: reached.checks.bank.add },
+    releaseWorks: {
+      ...{ ...reached.executions, ...reached.gate },
+      ...{ add: reached.checks.bank.add, learned: reached.checks.bank.learned },
+    },
     judgedBefore: reached.gate.judgedBefore,
     bank: reached.checks.bank,
     checkHistory: (service) => checkHistory(db, service),

@@ -57,6 +57,9 @@ test("a check that is added is a file that people can read, committed in the ban
   );
   assert.equal(git(folder, "status", "--porcelain"), "");
 
+  const learned = await bank.learned("router", "inc_1");
+  assert.deepEqual(learned, { check, file: stored.file });
+  assert.equal(await bank.learned("router", "inc_2"), null);
   assert.equal((await bank.add(check)).already, true);
   await assert.rejects(
     bank.add({ ...check, atLeast: 1 }),

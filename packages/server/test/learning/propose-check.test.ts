@@ -78,6 +78,7 @@ function works(
       added.push(check);
       return { file: `${check.name}.yaml` };
     },
+    learned: async () => null,
   };
   return { made, added, runs: () => runs };
 }
@@ -131,6 +132,33 @@ test("without inputs, without right answers, without a way to ask and without a 
     throw new Fault("state_forbids", "The check cannot be written to router/x.yaml.");
   };
   assert.match(await said({ add: full }), /cannot be written/);
+});
+
+test("a check of the incident that is in the bank already is proved again and kept, not refused as another's", async () => {
+  const { made, added } = works({ "14": () => true }, work(40));
+  await learn({ ...made, failingInputs: async () => work(4) });
+  const [written] = added;
+  assert.ok(written);
+  const bank: Partial<ReleaseWorks> = {
+    learned: async (artifact, incident) =>
+      artifact === "router" && incident === written.incident
+        ? { check: written, file: `${written.name}.yaml` }
+        : null,
+    add: async () => {
+      throw new Fault("already_exists", "The check is there already, and says otherwise.");
+    },
+  };
+  const again = await learn({ ...made, ...bank });
+  assert.ok(again.accepted, again.because);
+  assert.match(
+    again.because,
+    /4 cases in router.failures-inc_1.yaml of the bank, where it was already/,
+  );
+  assert.equal(again.command.at(-1), written.name);
+  assert.deepEqual(new Set(again.runs.map(({ outcome }) => outcome)), new Set(["bad", "good"]));
+  const mended = works({}, work(40));
+  const neither = await learn({ ...mended.made, ...bank });
+  assert.equal(neither.accepted, false, "what is there has to show the fault as well");
 });
 
 test("what is to be left out of inputs is left out before anything is run, and it is said how much that was", async () => {
