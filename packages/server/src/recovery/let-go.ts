@@ -5,6 +5,7 @@
 import { recordEvent } from "../ledger/timeline.ts";
 import type { Lease } from "../store/lease.ts";
 import { markLetGo } from "./call-off-store.ts";
+import { targetsOf } from "./plan.ts";
 import type { JournalStep, Recovery } from "./recovery.ts";
 import { requireRecovery } from "./recovery-store.ts";
 import { type RunnerDeps, takeStep } from "./runner.ts";
@@ -20,7 +21,7 @@ export async function letGo(
 ): Promise<void> {
   const { db } = deps;
   const recovery = await requireRecovery(db, id);
-  for (const journal of recovery.steps.filter(frees)) {
+  for (const journal of recovery.steps.filter((each) => frees(each, recovery))) {
     const turn = { recovery, journal: worded(journal, recovery), lease, signal };
     const outcome = await takeStep(deps, { ...turn, whileIn: ["refused", "failed"] });
     if (outcome !== null && outcome.kind !== "failed") return;
@@ -29,8 +30,17 @@ export async function letGo(
   await db.begin((tx) => markLetGo(tx, lease, id));
 }
 
-function frees({ step, state }: JournalStep): boolean {
-  return step.stage === "release" && state !== "verified" && state !== "failed";
+/** One that was planned again frees what the one before it held, too: it may have begun nothing itself. */
+function frees({ step, state }: JournalStep, { steps, replaces }: Recovery): boolean {
+  if (step.stage !== "release" || state === "verified" || state === "failed") return false;
+  const targets = targetsOf(step);
+  const held = steps.some(
+    (each) =>
+      each.state !== "pending" &&
+      (each.step.stage === "contain" || each.step.stage === "hold") &&
+      targetsOf(each.step).some((target) => targets.includes(target)),
+  );
+  return held || replaces !== null;
 }
 
 /** An agent is told why it is free, which is not that all was put right. */

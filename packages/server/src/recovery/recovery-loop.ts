@@ -12,18 +12,17 @@ import { recordEvent } from "../ledger/timeline.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
 import type { LeftBehind } from "./after-crash.ts";
-import { recoveriesLettingGo } from "./call-off-store.ts";
+import { markLettingGo, recoveriesLettingGo } from "./call-off-store.ts";
 import type { Contradiction } from "./contradiction.ts";
 import { letGo } from "./let-go.ts";
+import { movedAgainst } from "./moved-against.ts";
 import { phasesEnded } from "./phases.ts";
 import { asHarmless } from "./plan.ts";
 import type { Planner } from "./planner.ts";
 import type { JournalStep, Recovery, RecoveryEvent, RecoveryListener } from "./recovery.ts";
 import {
   beginRecovery,
-  deployedBySomebody,
   moveRecovery,
-  pinnedBySomebody,
   recoveriesUnderWay,
   replanCount,
   requireRecovery,
@@ -139,7 +138,7 @@ async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome
   if (outcome.kind === "again" || outcome.kind === "stopped") return;
   if (outcome.kind === "waiting") return await sayWaiting(deps, id, outcome.because);
   if (outcome.kind === "stale") return await planAgain(deps, id, outcome.because);
-  if (!(await endRecovery(deps, await requireRecovery(deps.db, id), outcome))) return;
+  if (!(await endRecovery(deps, id, outcome))) return;
   if (outcome.kind === "failed") await fail(deps, id, outcome.because);
   await deps.reached?.(id, "ended");
 }
@@ -148,7 +147,7 @@ async function conclude(deps: RecoveryLoopDeps, id: RecoveryId, outcome: Outcome
 async function planAgain(deps: RecoveryLoopDeps, id: RecoveryId, because: string): Promise<void> {
   const { db, world } = deps;
   const before = await requireRecovery(db, id);
-  const contradiction = await movedAgainst(deps, before);
+  const contradiction = await movedAgainst(deps.db, before);
   if (contradiction !== null) {
     const calledFor = await deps.contradicted(contradiction);
     return await giveUp(deps, id, `${contradiction.because}; see ${calledFor}`, calledFor);
@@ -204,40 +203,13 @@ async function planInPlaceOf(
   }
 }
 
-/** Somebody moved what the plan puts back to something else meanwhile: that is not fought over. */
-async function movedAgainst(
-  { db }: RecoveryLoopDeps,
-  { id, plannedBy, runBy, plannedAt, undo, plan }: Recovery,
-): Promise<Contradiction | null> {
-  const services = plan.steps.flatMap((step) =>
-    step.layer === "runtime" ? [step.action.service] : [],
-  );
-  const dials = plan.steps.flatMap((step) => (step.layer === "versions" ? [step.action] : []));
-  const deploy = await deployedBySomebody(db, services, plannedAt);
-  const pinned = await pinnedBySomebody(db, dials, plannedAt);
-  const found = deploy ?? pinned;
-  if (found === null) return null;
-  const did =
-    deploy === null
-      ? `pinned ${pinned?.to} of ${pinned?.artifact}`
-      : `had ${deploy.service} serve ${deploy.to.slice(0, 12)}`;
-  return {
-    target: deploy === null ? `versions:${pinned?.artifact}` : `runtime:${deploy.service}`,
-    actors: [runBy ?? plannedBy, found.agent],
-    changes: [...undo.changes, found.id],
-    because: `${found.agent} ${did} while ${id} was putting it back`,
-    occurrence: found.id,
-  };
-}
-
 async function giveUp(
   deps: RecoveryLoopDeps,
   id: RecoveryId,
   because: string,
   calledFor?: IncidentId,
 ): Promise<void> {
-  const recovery = await requireRecovery(deps.db, id);
-  if (await endRecovery(deps, recovery, { kind: "failed", because })) {
+  if (await endRecovery(deps, id, { kind: "failed", because })) {
     await fail(deps, id, because, calledFor);
   }
 }
@@ -281,6 +253,10 @@ async function progressed(
     });
   }
   for (const phase of phasesEnded(done.step.stage, left[0]?.step.stage ?? null)) {
+    // What earlier ones of the incident hold still is held for nothing any more.
+    if (phase === "verified" && recovery.incident !== null) {
+      await markLettingGo(db, recovery.incident);
+    }
     const says = phase === "resumed" ? await deps.resumed(recovery, signal) : sayings[phase];
     await tell(deps, recovery, phase, says);
   }

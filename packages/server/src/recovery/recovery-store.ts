@@ -146,43 +146,6 @@ export async function beginRecovery(
   }
 }
 
-/**
- * The last deploy of one of the services since then that somebody asked for: neither a recovery's, nor of
- * what was pushed.
- */
-export async function deployedBySomebody(
-  db: Query,
-  services: readonly string[],
-  since: Date,
-): Promise<{ id: ChangeId; service: string; agent: string; to: string } | null> {
-  const [row] = await db<{ id: ChangeId; service: string; agent: string; to: string }[]>`
-    select id, target as service, agent, to_ref as to from changes
-    where layer = 'runtime' and kind = 'deploy' and target = any(${[...services]}) and at > ${since}
-      and agent <> ${ownName} and agent not like 'recovery:%'
-    order by at desc limit 1`;
-  return row ?? null;
-}
-
-/** The last deployment of one of these artifacts by anybody but a recovery, since then. */
-export async function pinnedBySomebody(
-  db: Query,
-  dials: readonly { readonly environment: string; readonly artifact: string }[],
-  since: Date,
-): Promise<{ id: ChangeId; artifact: string; agent: string; to: string } | null> {
-  const [row] = await db<{ id: ChangeId; artifact: string; agent: string; to: string }[]>`
-    select id, target as artifact, agent, to_ref as to from changes
-    where layer = 'versions' and kind in ('deploy', 'rollback') and at > ${since}
-      and (target, details ->> 'environment') in (
-        select * from unnest(${dials.map((each) => each.artifact)}::text[],
-                             ${dials.map((each) => each.environment)}::text[]))
-      and agent <> ${ownName} and agent not like 'recovery:%'
-    order by at desc limit 1`;
-  return row ?? null;
-}
-
-/** How Lastgood names itself where it acts by itself. */
-const ownName = "lastgood";
-
 /** Moves the state by an arrow; false when it was not in `from`. */
 export async function moveRecovery(
   db: Query,

@@ -17,7 +17,6 @@ import { type Layers, type Step, settleMsMax, type Verification } from "../layer
 import type { Db } from "../store/database.ts";
 import type { Lease } from "../store/lease.ts";
 import type { World } from "../world.ts";
-import { markLettingGo } from "./call-off-store.ts";
 import { layerOf } from "./planner.ts";
 import type { JournalStep, Recovery, RecoveryState } from "./recovery.ts";
 import {
@@ -201,18 +200,11 @@ function failureOf(step: Step, differences: readonly string[]): string {
 /** Ends the recovery in the journal. False when another runner already did, or it was called off. */
 export async function endRecovery(
   { db, world }: Pick<RunnerDeps, "db" | "world">,
-  { id, incident }: Pick<Recovery, "id" | "incident">,
+  id: RecoveryId,
   outcome: Extract<Outcome, { kind: "verified" | "failed" }>,
 ): Promise<boolean> {
-  return await db.begin(async (tx) => {
-    const ended = await moveRecovery(tx, id, ["running"], outcome.kind, {
-      because: outcome.kind === "failed" ? outcome.because : "",
-      endedAt: world.now(),
-    });
-    // What earlier ones of the incident hold still is held for nothing any more.
-    if (ended && outcome.kind === "verified" && incident !== null) {
-      await markLettingGo(tx, incident);
-    }
-    return ended;
+  return await moveRecovery(db, id, ["running"], outcome.kind, {
+    because: outcome.kind === "failed" ? outcome.because : "",
+    endedAt: world.now(),
   });
 }

@@ -68,6 +68,22 @@ test("a recovery that is called off takes no further step, and frees what it had
   assert.deepEqual(further, [], "it neither failed nor went on");
 });
 
+test("what was not held yet is not freed", async () => {
+  await using world = await standingIn("contain");
+  await world.callOff();
+  await world.letGo();
+  world.goOn();
+  await until("the hand to be free", async () => {
+    return (await readFakeWorld(world.db)).fleet === "free (2)";
+  });
+  await until("it to be over", async () => {
+    const [row] = await world.db<{ over: boolean }[]>`
+      select not letting_go as over from recoveries where id = ${world.id}`;
+    return row?.over;
+  });
+  assert.equal((await world.states())?.at(-1), "release: pending");
+});
+
 test("what is called off before it is let go of stays held, and a later proof frees it", async () => {
   await using world = await standingIn("hold");
   await world.callOff();
