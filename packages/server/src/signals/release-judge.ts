@@ -231,8 +231,9 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     );
     const isNews = saying !== entry.said;
     const next = nextPoint(trial, entry.pointAt);
-    // Also where something else is said than before: the point that decided belongs to the record.
-    if (next !== null || isNews) {
+    // Also where something else is said than before: the point that decided belongs to the record. Before the first
+    // sample there is none.
+    if (trial.lastAt > 0 && (next !== null || isNews)) {
       entry.pointAt = next ?? entry.pointAt;
       for (const point of pointsOf(trial, stancesOf(trial, seen))) writer.point(point);
     }

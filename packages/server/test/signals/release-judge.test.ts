@@ -39,10 +39,12 @@ test("a candidate that is worse than what serves beside it is a regression, with
   assert.ok(world.points.length > 5, "the trajectory is kept");
 });
 
-test("a candidate that is as good may go on, and one of which little was seen may not", () => {
+test("a candidate that is as good may go on, and one of which little was seen may not", async () => {
   const world = startJudge();
   world.judge.watch(beside);
   assert.equal(world.said()?.kind, "insufficient");
+  await world.judge.turn();
+  assert.deepEqual(world.points, [], "of no sample there is no point");
   play(world, chance(seed), 10, { v13: 1, v14: 1 });
   assert.match(world.said()?.says ?? "", /too few samples to say \(10, and 10 of v13\)/);
   play(world, chance(seed), 30, { v13: 1, v14: 1 });
