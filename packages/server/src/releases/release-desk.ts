@@ -82,7 +82,6 @@ async function publishIn(
   await make(tx, world, name, kind, author);
   const artifact = await lockArtifact(tx, name);
   requireKind(artifact, kind);
-  requireServable(artifact.kind, body);
   if (parent !== null) await requireRelease(tx, name, parent);
   const digest = digestOf(body);
   const [at, change] = [world.now(), newChangeId(world)];
@@ -95,6 +94,7 @@ async function publishIn(
     requireSame(before, digest);
     if (before.retiredAt !== null) await restoreContent(tx, before, body, at);
   } else {
+    requireServable(artifact.kind, body);
     await recordChanges(tx, [
       {
         ...{ id: change, at, layer: "versions", kind: "publish", target: name, agent: author },

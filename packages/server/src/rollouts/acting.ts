@@ -1,5 +1,6 @@
 /** What every act on a rollout needs, and how one stops for a person. */
 import { Fault } from "../fault.ts";
+import { lockArtifact } from "../releases/artifact-store.ts";
 import type { World } from "../world.ts";
 import { type DialDeps, nameOfRollout } from "./dial.ts";
 import type { IncidentDesk } from "./neighbours.ts";
@@ -62,6 +63,8 @@ export async function stopServing(
   told: Told,
 ): Promise<void> {
   await db.begin(async (tx) => {
+    // As every deployment does first: of two who turn the dial one waits for the other.
+    await lockArtifact(tx, rollout.artifact);
     await clearGate(tx, world, rollout);
     await moveRollout(tx, stored, freeze(rollout, stop), stop.at, told);
   });

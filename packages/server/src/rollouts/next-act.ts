@@ -167,6 +167,7 @@ function nextForFrozen(rollout: Frozen, seen: Seen): Act {
   const act = yieldOr(rollout, rollout.was, seen, () => ({ kind: "rest" }) as const);
   if (act.kind === "yield" && act.to.kind !== "moved") return act;
   if (rollout.was.phase === "rolling-back") return { kind: "rest" };
+  if (rollout.purpose === "drill") return { kind: "rest" };
   if (verdict?.kind === "drift") return { kind: "report-drift", verdict };
   const lasts = verdict?.kind === "regression";
   const isOurs = rollout.incident !== null && !rollout.by.startsWith("token:");

@@ -42,10 +42,10 @@ export async function beginBack(
   const { by, why, incident, change } = turning;
   const at = world.now();
   await db.begin(async (tx) => {
-    await clearGate(tx, world, rollout);
-    const back = rollBack(rollout, turning, at);
     // Who asks for it means the dial as it is: somebody else may have turned it since we looked.
     await lockArtifact(tx, artifact);
+    await clearGate(tx, world, rollout);
+    const back = rollBack(rollout, turning, at);
     const pin = await asPinned(tx, rollout);
     const there =
       pin === null

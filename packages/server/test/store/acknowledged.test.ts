@@ -77,6 +77,9 @@ test("no acknowledged write is lost when PostgreSQL is killed with -9 under a se
     postgres = await until("its successor", async () => {
       const pid = await recordedPid(home);
       return pid === killed ? null : pid;
+    }).catch(async (cause: unknown) => {
+      const log = await readFile(join(home.path, "postgres.log"), "utf8");
+      throw new Error(`killed ${killed} in round ${round}; ${log.slice(-3_000)}`, { cause });
     });
     const before = rows(opener.told).length;
     await until("rows in the successor", async () =>

@@ -19,20 +19,28 @@ process.once("SIGTERM", () => {
   stopping = true;
 });
 
-async function write(writer: number): Promise<void> {
-  const [row] = await db<{ next: number }[]>`
-    select coalesce(max(number), 0)::int + 1 as next from acknowledged where writer = ${writer}`;
-  for (let number = row?.next ?? 1; !stopping; number++) {
-    for (;;) {
-      try {
-        await db`insert into acknowledged ${db({ writer, number })} on conflict do nothing`;
-        break;
-      } catch (error) {
-        // Away for a moment: whether it was written is unknown, so the same row is offered again.
-        say({ said: "away", code: (error as { code?: string }).code });
-        await delay(20);
-      }
+/** Away for a moment: whether it was done is unknown, so the same is asked again. */
+async function insist<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      say({ said: "away", code: (error as { code?: string }).code });
+      await delay(20);
     }
+  }
+}
+
+async function write(writer: number): Promise<void> {
+  // Another writer may be heard, and PostgreSQL killed, before this one has read where it goes on.
+  const [row] = await insist(
+    () => db<{ next: number }[]>`
+      select coalesce(max(number), 0)::int + 1 as next from acknowledged where writer = ${writer}`,
+  );
+  for (let number = row?.next ?? 1; !stopping; number++) {
+    await insist(
+      () => db`insert into acknowledged ${db({ writer, number })} on conflict do nothing`,
+    );
     say({ said: "row", writer, number });
   }
 }

@@ -47,7 +47,7 @@ export async function verifyPin(
   const { environment, artifact, to } = action;
   const history = await pinHistory(db, environment, artifact);
   const [now] = history;
-  if (now === undefined || isStillPinned(action, now)) {
+  if (now === undefined || isAstray(action, now)) {
     const is = now === undefined ? "nothing" : sayPin(now);
     const difference = `${environment} has ${is} of ${artifact} pinned, not ${sayShares(to)}`;
     return { ok: false, differences: [difference] };
@@ -57,10 +57,11 @@ export async function verifyPin(
 }
 
 /**
- * Whether anything that is to go has more of the keys than it should. Others may have moved on meanwhile, to what
- * they want next: then it is gone all the same.
+ * Whether the pin is not where it should be: anything that is to go has more of the keys than it should. Others may have
+ * moved on meanwhile, to what they want next: then it is gone all the same. What is to come back must be there.
  */
-export function isStillPinned({ from, to }: Action, now: Pin): boolean {
+export function isAstray({ from, to, lifts }: Action, now: Pin): boolean {
+  if (lifts.length > 0) return !isSame(now.shares, to);
   const goes = gainedBy(to, from.shares);
   return gainedBy(to, now.shares).some((version) => goes.includes(version));
 }

@@ -20,7 +20,7 @@ import {
   type Undo,
   untouched,
 } from "../layer.ts";
-import { isStillPinned, verifyPin, verifyTurned } from "./verify-pin.ts";
+import { isAstray, verifyPin, verifyTurned } from "./verify-pin.ts";
 
 type Action = Step<"versions">["action"];
 
@@ -218,7 +218,7 @@ async function apply(deps: MoveDeps, action: Action, context: ApplyContext): Pro
     // It was moved before a crash, and others have moved it on since.
     if (history.some(({ change }) => change === changeId)) return;
     const now = history[0] ?? null;
-    if (now === null || isStillPinned(action, now)) {
+    if (now === null || isAstray(action, now)) {
       throw new Fault("plan_stale", movedSince(now, from.shares, artifact), { cause: error });
     }
     await bar(deps, action, context);
