@@ -1,3 +1,5 @@
+import { settleMsMax } from "../layers/layer.ts";
+
 /**
  * Of several servers on one database only that one sees a pushed sample to which it was sent. A server that
  * hears nothing leaves what is to be proven to the others, and says that nothing comes only after a while.
@@ -9,8 +11,8 @@ export interface Unheard {
   forget(what: string): void;
 }
 
-/** Who does not ask again for so long asks about something else. */
-const askedAgainMs = 60_000;
+/** Who does not ask again for so long asks about something else: longer than any ask takes, with the pause after it. */
+const askedAgainMs = 2 * settleMsMax + 60_000;
 const waitsMax = 100;
 
 export function createUnheard(now: () => number = () => performance.now()): Unheard {
