@@ -37,7 +37,7 @@ import {
   observeLateOnset,
   onsetOf,
 } from "./late-onset.ts";
-import { countSample, type MeasuredRate, newRate, perDay } from "./measured-rate.ts";
+import { countSample, leaveOut, type MeasuredRate, newRate, perDay } from "./measured-rate.ts";
 import {
   levelSince,
   newSustain,
@@ -89,6 +89,13 @@ export interface DetectorState {
   /** All conditions but the grace hold since then; 0 when they do not. */
   confirmedAt: number;
   alarm: { at: number; onset: number; clearAfter: number } | null;
+}
+
+/** Nobody looked for so long: that is neither silence nor a slower signal. */
+export function passOver(state: DetectorState, ms: number): void {
+  if (state.lastAt === 0) return;
+  state.lastAt += ms;
+  leaveOut(state.rate, ms);
 }
 
 export type DetectorKind = "insufficient" | "hold" | "regression";

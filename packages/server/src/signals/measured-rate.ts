@@ -25,6 +25,13 @@ export function countSample(rate: MeasuredRate, at: number): void {
   rate.n /= 2;
 }
 
+/** Leaves a time out in which nothing was counted. */
+export function leaveOut(rate: MeasuredRate, ms: number): void {
+  if (rate.n === 0) return;
+  rate.since += ms;
+  rate.lastAt += ms;
+}
+
 /** 0 while there are too few samples to measure. */
 export function perDay({ since, n, lastAt }: MeasuredRate): number {
   return n < samplesMin || lastAt <= since ? 0 : (n / (lastAt - since)) * dayMs;

@@ -28,6 +28,7 @@ import {
   goOnAlone,
   linesIn,
   newTrial,
+  resumed,
   type Took,
   type Trial,
   takeInto,
@@ -119,6 +120,8 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
   /** By environment, and then by label: whose sample it is. */
   let places = new Map<string, Map<string, Place>>();
   const listeners = new Set<(told: ToldVerdict) => void>();
+  /** By rule: the candidate that was last said to be bad. */
+  const badAtLast = new Map<string, string>();
   const news = createNews();
   const now = () => world.now().getTime();
 
@@ -169,12 +172,13 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     const floorFor = floorsFor(watched);
     if (before === null) return newTrial(watched, floorFor, now());
     const isWanted = (known: Watched) => fingerprintOf(known) === fingerprintOf(watched);
-    for (const known of before.aside === null ? [before] : [before.aside, before]) {
-      if (isWanted(known.watched)) return known;
+    const { aside } = before;
+    if (aside !== null && isWanted(aside.trial.watched)) return resumed(aside, now());
+    for (const known of aside === null ? [before] : [aside.trial, before]) {
       const alone = { ...known.watched, control: null };
       if (isWanted(alone)) return goOnAlone(known, watched, floorFor, now());
     }
-    return besideWhatServed(newTrial(watched, floorFor, now()), before);
+    return besideWhatServed(newTrial(watched, floorFor, now()), before, now());
   }
 
   /** In vain, the copies end by themselves when their time is over. */
@@ -239,6 +243,9 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     }
     if (!isNews) return;
     entry.said = saying;
+    if (verdict.kind === "regression" || verdict.kind === "drift") {
+      badAtLast.set(ruleOfReleases(trial.watched), candidate);
+    }
     entry.isDirty = true;
     news.verdict({ environment, artifact, version: candidate, at: world.now(), verdict });
     for (const listener of listeners) listener({ environment, artifact, verdict });
@@ -251,6 +258,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       const entry = entries.get(key);
       if (entry === undefined) return;
       entries.delete(key);
+      badAtLast.delete(ruleOfReleases(entry.trial.watched));
       index();
       news.ended({ environment, artifact });
       endAsking(entry.trial);
@@ -261,10 +269,14 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       return trial === undefined || !isIts ? null : verdictOfTrial(trial, outlook());
     },
     stateOf(rule, dimension) {
-      const entry = [...entries.values()].find(
-        ({ trial }) => ruleOfReleases(trial.watched) === rule,
-      );
-      return entry === undefined ? null : stateOfTrial(entry.trial, dimension, outlook());
+      const trial = [...entries.values()].find(
+        (entry) => ruleOfReleases(entry.trial.watched) === rule,
+      )?.trial;
+      if (trial === undefined) return null;
+      // What was bad, and serves no more, is over: the release that serves now does not answer for it.
+      const of = badAtLast.get(rule) ?? trial.watched.candidate;
+      const its = [trial, trial.aside?.trial].find((each) => each?.watched.candidate === of);
+      return its === undefined ? null : stateOfTrial(its, dimension, outlook());
     },
     onVerdict(listener) {
       listeners.add(listener);
@@ -358,5 +370,5 @@ function fingerprintOf(watched: Watched): string {
       ...[sustainMs, minSamples, dimensions],
     ],
   );
-  return JSON.stringify([4, environment, artifact, candidate, prior, control, held]);
+  return JSON.stringify([5, environment, artifact, candidate, prior, control, held]);
 }

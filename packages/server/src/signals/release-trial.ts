@@ -5,6 +5,7 @@
  *   T2. Alpha is shared by the guardrails, and by the segments that have at least 20 samples.
  *   T3. What cannot be scored, and what comes too late, is counted and judges nothing.
  */
+import { passOver } from "./detector.ts";
 import { type LeftOut, leftOutOf, noneLeftOut } from "./left-out.ts";
 import { makeRoom, type SeenOf } from "./places.ts";
 import { forgetControl, type LineState, newLine, observeLine } from "./release-line.ts";
@@ -23,7 +24,7 @@ export interface Trial {
   readonly watched: Watched;
   readonly since: number;
   /** What went on being watched before another release was turned beside it, and does again if that one goes. */
-  readonly aside: Trial | null;
+  readonly aside: SetAside | null;
   /** When the candidate lost the control that served beside it; null while it has one. */
   readonly aloneSince: number | null;
   /** By signal. */
@@ -37,6 +38,12 @@ export interface Trial {
   unscored: number;
   late: number;
   lastAt: number;
+}
+
+/** A trial that waits, since then, while another release is turned beside its own. */
+export interface SetAside {
+  readonly trial: Trial;
+  readonly since: number;
 }
 
 const lateAfterMs = 300_000;
@@ -74,12 +81,22 @@ export function goOnAlone(trial: Trial, watched: Watched, floorFor: FloorFor, no
 }
 
 /** Another release is turned beside what was watched on this dial: that waits, as it is. */
-export function besideWhatServed(trial: Trial, before: Trial): Trial {
+export function besideWhatServed(trial: Trial, before: Trial, now: number): Trial {
   const { watched, aside } = before;
   if (watched.candidate === trial.watched.candidate) return { ...trial, aside };
   if (watched.candidate !== trial.watched.control) return trial;
   const nobodyAsked = { askedAt: null, cannotAsk: null, tryingSince: null };
-  return { ...trial, aside: { ...before, ...nobodyAsked, aside: null } };
+  return { ...trial, aside: { trial: { ...before, ...nobodyAsked, aside: null }, since: now } };
+}
+
+/** It goes on from where it was set aside, as if no time had passed. */
+export function resumed({ trial, since }: SetAside, now: number): Trial {
+  for (const { whole, segments } of Object.values(trial.lines)) {
+    for (const { pair, own, other } of [whole, ...Object.values(segments)]) {
+      for (const detector of [pair, own, other]) passOver(detector, now - since);
+    }
+  }
+  return trial;
 }
 
 /** Copies of requests are asked for. Where nothing served beside it, only what is compared from now on counts. */

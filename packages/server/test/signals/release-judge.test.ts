@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { newRate, spacingMs } from "../../src/signals/measured-rate.ts";
 import { chance, seed } from "./chance.ts";
 import { beside, guardrail, startJudge } from "./releases-world.ts";
 
@@ -174,6 +175,7 @@ test("what is live goes on as it was once what was turned beside it is gone, als
   play(world, random, 60, { v14: 0.95 });
   const before = structuredClone(lineOf(world));
   assert.equal(before?.floor?.of, "v13");
+  const spacing = spacingMs(before.own.rate);
   world.judge.watch(next);
   play(world, random, 60, { v14: 0.95, v15: 0.9 });
   assert.equal(world.said(), null, "v14 is what v15 is compared with");
@@ -182,8 +184,11 @@ test("what is live goes on as it was once what was turned beside it is gone, als
   later.judge.restore(JSON.parse(JSON.stringify(world.judge.takeNews(true).trials)) as never);
   later.judge.watch(next);
   for (const judged of [world, later]) {
+    judged.clock.at += 24 * 3_600_000;
     judged.judge.watch(alone);
+    assert.equal(judged.said()?.kind, "well", "nobody looked meanwhile: that is no silence");
     const after = lineOf(judged);
+    assert.equal(spacingMs(after?.own.rate ?? newRate()), spacing, "and no slower signal");
     assert.deepEqual([after?.floor, after?.candidate.n], [before.floor, before.candidate.n]);
     play(judged, chance(seed + 47), 120, { v14: 0.5 });
     assert.equal(judged.said()?.needsControl, true, judged.said()?.says);
@@ -192,6 +197,15 @@ test("what is live goes on as it was once what was turned beside it is gone, als
     assert.equal(judged.judge.stateOf("router@production", null), "unknown");
     play(judged, chance(seed + 48), 120, { v13: 0.95, v14: 0.5 });
     assert.equal(judged.judge.stateOf("router@production", null), "bad");
+    judged.judge.watch(next);
+    play(judged, chance(seed + 49), 60, { v14: 0.5, v15: 0.5 });
+    assert.equal(
+      judged.judge.stateOf("router@production", null),
+      "unknown",
+      "v15 does not answer for it",
+    );
+    judged.judge.watch({ ...next, candidate: "v16", prior: "v15", control: "v15" });
+    assert.equal(judged.judge.stateOf("router@production", null), null, "v14 is gone");
   }
   assert.equal(world.judge.stateOf("router@staging", null), null);
 });
