@@ -11,6 +11,7 @@
  */
 import type { Mode } from "../config/config.ts";
 import { carriersOf, distance } from "../config/graph.ts";
+import { Fault } from "../fault.ts";
 import type { ChangeId, IncidentId } from "../ids.ts";
 import { findChanges } from "../ledger/ledger-store.ts";
 import { recordEvent } from "../ledger/timeline.ts";
@@ -65,33 +66,45 @@ export async function reportRelease(
 /** Q6. The incident's own turn concludes it. True where there is something to conclude. */
 export async function reportDrift(deps: ReleaseDeps, fallen: ReleaseRegression): Promise<boolean> {
   const { kind, incident } = await openOrJoin(deps, fallen, "drift");
-  if (kind === "joined") await lookElsewhere(deps, incident, fallen);
-  return kind !== "known";
+  const isLookedAt = await lookElsewhere(deps, incident, fallen);
+  return kind !== "known" || isLookedAt;
 }
 
-/** What a person was to approve on its account is called off, unless somebody let it begin. */
+/**
+ * What a person was to approve on its account is called off, unless somebody let it begin. True where it is looked
+ * at again: nothing is decided on its changes then, so it is once.
+ */
 async function lookElsewhere(
   deps: ReleaseDeps,
   id: IncidentId,
   fallen: ReleaseRegression,
-): Promise<void> {
+): Promise<boolean> {
   const { incident: joined } = await requireIncident(deps.db, id);
+  if (!isLeftToPerson(joined) || !isDecided(joined, fallen)) return false;
   const planned = recoveryOf(joined);
   const recovery = planned === null ? null : await deps.recoveries.find(planned);
-  if (recovery !== null && !["planned", "awaiting-approval"].includes(recovery.state)) return;
+  if (recovery !== null && !["planned", "awaiting-approval"].includes(recovery.state)) return false;
   const because = `${sayComparison(fallen)}: looks for what did it elsewhere`;
-  await moveFresh(
-    deps,
-    id,
-    ({ incident }) =>
-      isLeftToPerson(incident) && isDecided(incident, fallen)
-        ? {
-            next: beginInvestigation(incident),
-            told: { actor: ownName, event: "incident.looked-at-again", text: because },
-          }
-        : null,
-    async (tx) => await deps.recoveries.callOff(tx, id, { because }),
-  );
+  const which = { automaticOnly: true, waitingOnly: true };
+  try {
+    const { incident: now } = await moveFresh(
+      deps,
+      id,
+      ({ incident }) =>
+        isLeftToPerson(incident) && isDecided(incident, fallen)
+          ? {
+              next: beginInvestigation(incident),
+              told: { actor: ownName, event: "incident.looked-at-again", text: because },
+            }
+          : null,
+      async (tx) => await deps.recoveries.callOff(tx, id, { because, ...which }),
+    );
+    return now.state === "investigating";
+  } catch (error) {
+    // Somebody let one begin just now.
+    if (error instanceof Fault && error.code === "state_forbids") return false;
+    throw error;
+  }
 }
 
 async function decideOn(

@@ -1,4 +1,5 @@
 /** Recoveries that end before their last step, because a person ended what they were for. */
+import { Fault } from "../fault.ts";
 import type { IncidentId, RecoveryId } from "../ids.ts";
 import type { Query } from "../store/database.ts";
 import { type Lease, requireLease } from "../store/lease.ts";
@@ -10,14 +11,28 @@ const unfinished: readonly RecoveryState[] = ["planned", "awaiting-approval", "r
 export async function callOffRecoveries(
   db: Query,
   incident: IncidentId,
-  { because, automaticOnly = false, at }: CallOff & { readonly at: Date },
+  { because, automaticOnly = false, waitingOnly = false, at }: CallOff & { readonly at: Date },
 ): Promise<readonly RecoveryId[]> {
+  if (waitingOnly) await requireNoneBegun(db, incident);
   const rows = await db<{ id: RecoveryId; begun: boolean }[]>`
     update recoveries set state = 'refused', because = ${because}, ended_at = ${at}
     where incident = ${incident} and state = any(${[...unfinished]})
       and (automatic or not ${automaticOnly})
     returning id, started_at is not null as begun`;
   return rows.filter(({ begun }) => begun).map(({ id }) => id);
+}
+
+/** None begins any more until the caller's transaction is over. */
+async function requireNoneBegun(db: Query, incident: IncidentId): Promise<void> {
+  const rows = await db<{ id: RecoveryId; begun: boolean }[]>`
+    select id, started_at is not null as begun from recoveries
+    where incident = ${incident} and state = any(${[...unfinished]}) order by id for update`;
+  const found = rows.find(({ begun }) => begun);
+  if (found === undefined) return;
+  throw new Fault(
+    "state_forbids",
+    `Recovery ${found.id} has begun already, and is not called off: see \`lastgood recover show ${found.id}\`.`,
+  );
 }
 
 /** Of the incident, those that had begun and did not come to their end, are to free what they hold. */

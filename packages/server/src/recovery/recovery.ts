@@ -101,4 +101,6 @@ export interface CallOff {
   readonly because: string;
   /** Leaves alone what people planned themselves. */
   readonly automaticOnly?: boolean;
+  /** Faults `state_forbids` where one of them is under way already. */
+  readonly waitingOnly?: boolean;
 }

@@ -253,6 +253,48 @@ test("a plan to turn a release back is called off once what served before it is 
   assert.equal((await room.pages()).length, 1);
 });
 
+/** Worse by itself, with a plan that waits for a person; then what served before it falls too. */
+async function proposedThenFallen(db: Db, room: Room) {
+  const bad = await worse(db, "roll_1");
+  const id = await room.incidents.reportRelease(bad);
+  const planned = await room.eventually("the plan", async () =>
+    [...room.outside.recoveries.values()].find(({ state }) => state === "awaiting-approval"),
+  );
+  const verdict = { ...bad.verdict, says: "quality of roll_1 fell, and v1 too" };
+  return { id, plan: planned.id, bad, fell: { ...bad, verdict } };
+}
+
+test("a plan is called off although the release itself had opened the incident, and once", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db, { config: { ...config, mode: "propose" } });
+  const { id, plan, fell } = await proposedThenFallen(store.db, room);
+  await room.incidents.reportDrift(fell);
+  const shown = await room.eventually("it to be decided anew", async () => {
+    const now = await room.incidents.show(id);
+    return now.state === "decided" && now.decision?.act === "none" ? now : null;
+  });
+  assert.deepEqual([decidedOn(shown), shown.recovery], [[], null]);
+  assert.equal(room.outside.recoveries.get(plan)?.state, "refused");
+  await room.incidents.reportDrift(fell);
+  const told = (await room.incidents.show(id)).timeline;
+  assert.equal(told.filter(({ event }) => event === "incident.looked-at-again").length, 1);
+  assert.equal((await room.open()).length, 1);
+});
+
+test("a plan that a person approves at that very moment goes on, and its incident with it", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db, { config: { ...config, mode: "propose" } });
+  const { id, plan, fell } = await proposedThenFallen(store.db, room);
+  room.outside.callsOff = () => {
+    const recovery = room.outside.recoveries.get(plan);
+    if (recovery) room.outside.recoveries.set(plan, { ...recovery, state: "running" });
+  };
+  await room.incidents.reportDrift(fell);
+  const shown = await room.incidents.show(id);
+  assert.deepEqual([shown.decision?.act, shown.recovery], ["propose", plan]);
+  assert.equal(room.outside.recoveries.get(plan)?.state, "running");
+});
+
 test("a release that fell with the one before, and then alone, goes back", async () => {
   await using store = await startDatabase();
   await using room = await startReleases(store.db);

@@ -74,6 +74,8 @@ export class Outside {
   readonly ran: { id: RecoveryId; actor: string }[] = [];
   /** What every plan would do. */
   steps: readonly Step[] = [];
+  /** What happens just before recoveries are called off. */
+  callsOff = () => {};
   /** How often a recovery was looked up. */
   asked = 0;
   opened = 0;
@@ -392,10 +394,15 @@ function recoveriesOf(
       outside.asked += 1;
       return outside.recoveries.get(id) ?? null;
     },
-    async callOff(_, incident, { because, automaticOnly = false }) {
-      for (const { id, state, automatic, ...recovery } of outside.recoveries.values()) {
+    async callOff(_, incident, { because, automaticOnly = false, waitingOnly = false }) {
+      const own = [...outside.recoveries.values()].filter((each) => each.incident === incident);
+      outside.callsOff();
+      if (waitingOnly && own.some(({ id }) => outside.recoveries.get(id)?.state === "running")) {
+        throw new Fault("state_forbids", "one has begun");
+      }
+      for (const { id, state, automatic } of own) {
         const over = state === "verified" || state === "failed" || state === "superseded";
-        if (recovery.incident !== incident || over || (automaticOnly && !automatic)) continue;
+        if (over || (automaticOnly && !automatic)) continue;
         set(id, { state: "refused", because });
       }
     },

@@ -33,7 +33,7 @@ async function standingIn(stage: Step["stage"], options: Pick<FakeOptions, "look
   await there.promise;
   return {
     ...{ db: store.db, room, events, goOn: goOn.resolve, id: planned.id },
-    callOff: (which: { automaticOnly?: boolean } = {}) =>
+    callOff: (which: { automaticOnly?: boolean; waitingOnly?: boolean } = {}) =>
       store.db.begin((tx) => room.callOff(tx, incident, { because, ...which })),
     letGo: () => store.db.begin((tx) => room.letGo(tx, incident)),
     async states() {
@@ -126,6 +126,20 @@ test("a person's own recovery goes on where only what is automatic is called off
   await world.callOff({ automaticOnly: true });
   world.goOn();
   await until("its end", async () => (await world.room.find(world.id))?.state === "verified");
+});
+
+test("where only what waits is called off, nothing is once one has begun", async () => {
+  await using world = await standingIn("hold");
+  const waits = await world.room.plan(undoOf(incident), "lastgood", { automatic: true });
+  const asked = { automaticOnly: true, waitingOnly: true };
+  await assert.rejects(world.callOff(asked), { code: "state_forbids" });
+  assert.equal((await world.room.find(waits.id))?.state, "planned");
+  world.goOn();
+  await until("its end", async () => (await world.room.find(world.id))?.state === "verified");
+  const own = await world.room.plan(undoOf(incident), "token:ann");
+  await world.callOff(asked);
+  assert.equal((await world.room.find(waits.id))?.state, "refused");
+  assert.equal((await world.room.find(own.id))?.state, "planned", "a person's own");
 });
 
 test("a failed recovery frees what it held once its incident is over", async () => {
