@@ -48,6 +48,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
   const underWay = new Map<string, Promise<void>>();
   const toldAt = new Map<string, number>();
   const watching = new Map<string, Watched>();
+  const decided = new Map<string, number>();
   let decidedAt = Number.NEGATIVE_INFINITY;
 
   function begin(id: string, signal: AbortSignal, work: () => Promise<void>): void {
@@ -75,7 +76,7 @@ export function startRolloutLoop(deps: RolloutLoopDeps): Loop {
     }
     if (performance.now() - decidedAt >= decidedEveryMs) {
       decidedAt = performance.now();
-      begin("decided", signal, () => tellDecided(deps));
+      begin("decided", signal, () => tellDecided(deps, decided));
     }
     begin("drills", signal, () => proveDrills({ ...deps, db: deps.moving.db }));
     const ids = new Set<string>(open.map(({ rollout }) => rollout.id));
@@ -128,14 +129,25 @@ function isRace(error: unknown): boolean {
   return error instanceof Fault && faults[error.code].retry === "after-replanning";
 }
 
-/** L5. What moved before the call, and still can, has not answered it. */
-async function tellDecided({ moving: { db }, incidents }: RolloutLoopDeps): Promise<void> {
+/**
+ * L5. What moved before the call, and still can, has not answered it; nor has what is about to be stopped again, so
+ * that it is looked at twice. `seen` has the row's version at the last look, by rollout.
+ */
+async function tellDecided(
+  { moving: { db }, incidents }: RolloutLoopDeps,
+  seen: Map<string, number>,
+): Promise<void> {
+  const before = new Map(seen);
+  seen.clear();
   for (const { rollout: id, since } of await incidents.stuck()) {
     const found = await findRollout(db, id);
     if (found === null || found.rollout.phase === "frozen") continue;
-    const { rollout, movedAt } = found;
+    const { rollout, movedAt, version } = found;
     if (isOpen(rollout) && movedAt <= since) continue;
-    await incidents.stuckOver(rollout.id, ownName, headline(rollout));
+    seen.set(id, version);
+    if (before.get(id) === version) {
+      await incidents.stuckOver(rollout.id, ownName, headline(rollout));
+    }
   }
 }
 

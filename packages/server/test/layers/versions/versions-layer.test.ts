@@ -214,6 +214,21 @@ test("undoing a step brings the release back, and lifts its bar", async () => {
   assert.match((await layer.undo(step, signal)).conflicts.join(), /moved since from 1\.0\.0/);
 });
 
+test("what is to come back is not there because others moved on: nothing is lifted", async () => {
+  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
+  const { client } = server;
+  const layer = layerOf(server);
+  await deploy(client, "1.0.0");
+  const { change } = await deploy(client, "2.0.0");
+  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await layer.apply(step, contextOf(), signal);
+  const undo = asStored((await layer.undo(step, signal)).steps[0]);
+  await deploy(client, "3.0.0");
+  await assert.rejects(layer.apply(undo, contextOf(), signal), refused("plan_stale", /3\.0\.0/));
+  assert.equal((await layer.verify(undo, signal)).ok, false);
+  assert.ok((await client.release(artifact, "2.0.0")).barred);
+});
+
 test("a rollback by hand is undone like any change", async () => {
   await using server = await startReleases(["1.0.0", "2.0.0"]);
   const { client } = server;
