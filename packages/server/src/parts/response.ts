@@ -174,9 +174,9 @@ export async function openResponse(
   reached.gate.callThrough(({ run: rollout, ...about }) =>
     incidents.reportStuck({ ...about, rollout }),
   );
-  const held = async (artifact: string) =>
+  const held = async (artifact: string, environment: string) =>
     (await heldBecause(incidents, [{ layer: "versions", target: artifact }])) ??
-    (await calledOffTurn(db, recoveries, artifact));
+    (await calledOffTurn(db, recoveries, { environment, artifact }));
   reached.rollouts.start({ ...incidents, heldBecause: held }, (artifact) =>
     rulesSeen(
       signals.status(null).rules,

@@ -17,7 +17,7 @@ export async function requireMayMove(
   config: Config,
   actor: Actor,
   dial: Dial,
-  heldBecause: (artifact: string) => Promise<string | null>,
+  heldBecause: (artifact: string, environment: string) => Promise<string | null>,
   override: string | null = null,
 ): Promise<void> {
   if (actor.role !== "agent") return;
@@ -36,7 +36,7 @@ export async function requireMayMove(
       `${agent} may not deploy what was rolled back: an operator lifts the bar, or overrides it.`,
     );
   }
-  const held = await heldBecause(dial.artifact);
+  const held = await heldBecause(dial.artifact, dial.environment);
   if (held === null) return;
   throw new Fault("frozen", `${agent} may not move the pin ${place} now: ${held}.`);
 }

@@ -113,6 +113,6 @@ export interface IncidentDesk {
   stuck(): Promise<readonly { readonly rollout: string; readonly since: Date }[]>;
   /** Somebody decided what a person was called for. */
   stuckOver(rollout: RolloutId, by: string, because: string): Promise<void>;
-  /** `lastgood freeze`, or a person who took over; null: automation may move the artifact's pins. */
-  heldBecause(artifact: string): Promise<string | null>;
+  /** `lastgood freeze`, or a person who took over; null: automation may move the dial. */
+  heldBecause(artifact: string, environment: string): Promise<string | null>;
 }

@@ -169,7 +169,7 @@ export async function seenOf(
     pin: await findPin(deps.moving.db, environment, artifact),
     now: deps.world.now(),
     verdict: verdictOn(deps, rollout),
-    held: await deps.incidents.heldBecause(artifact),
+    held: await deps.incidents.heldBecause(artifact, environment),
   };
 }
 

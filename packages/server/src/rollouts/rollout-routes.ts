@@ -27,8 +27,8 @@ export interface RolloutRoutesDeps {
   readonly configuration: Configuration;
   readonly desk: RolloutDesk;
   seen(stored: Stored): Promise<Seen>;
-  /** Why no agent may move the artifact's pins now; null: it may. */
-  heldBecause(artifact: string): Promise<string | null>;
+  /** Why no agent may move the dial now; null: it may. */
+  heldBecause(artifact: string, environment: string): Promise<string | null>;
 }
 
 const tags = ["rollouts"];

@@ -192,6 +192,10 @@ for (const acts of [["take", "close"], ["take", "done"], ["close"]] as const) {
     assert.match(recovery.because, /token:admin/);
     const { timeline } = await client.incident(opened);
     assert.ok(timeline.some(({ event }) => event === "recovery.called-off"));
+    const staging = "staging";
+    await client.deployRelease(staging, "router", { version: "v13", because: "the first" });
+    const elsewhere = await client.startRollout(staging, "router", { version: "v15" });
+    await reaches(client, elsewhere.id, "live");
     assert.equal(await pinned(client), shares);
     await client.backRollout(id, { because: "it was bad after all", now: true });
     await reaches(client, id, "rolled-back");
