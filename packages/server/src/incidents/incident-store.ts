@@ -139,6 +139,16 @@ export async function lastVerifiedWith(
   return row ?? null;
 }
 
+/** When a person dismissed the newest incident with this symptom that is over; null: it ended otherwise. */
+export async function lastDismissedWith(db: Query, signature: string): Promise<Date | null> {
+  const [row] = await db<{ outcome: string; closedAt: Date }[]>`
+    select i.phase ->> 'outcome' as outcome, i.closed_at as "closedAt" from incidents i
+    join incident_symptoms s on s.incident = i.id
+    where s.signature = ${signature} and i.state = 'closed'
+    order by i.closed_at desc limit 1`;
+  return row?.outcome === "dismissed" ? row.closedAt : null;
+}
+
 /** Records the symptom, or how it stands now. True when it is new to the incident. */
 export async function putSymptom(
   db: Query,

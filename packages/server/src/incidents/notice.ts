@@ -5,7 +5,8 @@
  *   O2. Whom it joins is said in joining.ts.
  *   O3. Who joins upstream of the incident's service becomes its service: the cause is nearer to it.
  *   O4. A regression that began before the incident with its signature was verified is its echo.
- *   O5. What regresses ends a drift: the incident is looked into as a regression, at once.
+ *   O5. A release's drift that a person dismissed is not opened again while it lasts.
+ *   O6. What regresses ends a drift: the incident is looked into as a regression, at once.
  */
 import type { Mode } from "../config/config.ts";
 import { reachedFrom } from "../config/graph.ts";
@@ -24,6 +25,7 @@ import {
 } from "./incident.ts";
 import {
   insertIncident,
+  lastDismissedWith,
   lastVerifiedWith,
   lockOpening,
   markPageDue,
@@ -42,7 +44,7 @@ import { graver, severityOf } from "./severity.ts";
 
 export type Noticed =
   | { readonly kind: "opened" | "joined" | "known"; readonly incident: IncidentId }
-  | { readonly kind: "echo" | "well" };
+  | { readonly kind: "echo" | "dismissed" | "well" };
 
 export interface NoticeDeps extends MoveDeps {
   readonly signals: SignalSource;
@@ -73,9 +75,17 @@ async function take(tx: Query, deps: NoticeDeps, arriving: Arriving): Promise<No
   const open = await readOpen(tx, deps.signals, arriving);
   const found = joined(deps.configuration.current(), open, arriving);
   if (found !== null) return await join(tx, deps, found.id, arriving, open);
+  if (await isDismissed(tx, arriving)) return { kind: "dismissed" };
   const over = await lastVerifiedWith(tx, signatureOf(symptom));
   if (over !== null && symptom.onset <= over.verifiedAt) return { kind: "echo" };
   return { kind: "opened", incident: await openNew(tx, deps, arriving, open) };
+}
+
+/** O5. */
+async function isDismissed(tx: Query, { symptom, kind, release }: Arriving): Promise<boolean> {
+  if (release === null || kind !== "drift") return false;
+  const at = await lastDismissedWith(tx, signatureOf(symptom));
+  return at !== null && symptom.onset <= at;
 }
 
 /** The symptom that a verdict states. */
@@ -141,7 +151,7 @@ function joinedBy(
   return { ...incident, severity, ...nearer };
 }
 
-/** O5. */
+/** O6. */
 function regressed(incident: Incident): Incident {
   const now: Incident = { ...incident, kind: "regression" };
   return now.state === "decided" && now.decision.act === "none" ? beginInvestigation(now) : now;

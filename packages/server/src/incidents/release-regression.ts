@@ -57,7 +57,11 @@ export async function reportRelease(
   deps: ReleaseDeps,
   regressed: ReleaseRegression,
 ): Promise<IncidentId> {
-  const { incident: id } = await openOrJoin(deps, regressed, "regression");
+  const noticed = await openOrJoin(deps, regressed, "regression");
+  if (!("incident" in noticed)) {
+    throw new Error(`${regressed.rollout} got worse, and no incident could be opened`);
+  }
+  const { incident: id } = noticed;
   await decideOn(deps, id, regressed);
   await tellWhoTookIt(deps, id, regressed);
   return id;
@@ -65,7 +69,9 @@ export async function reportRelease(
 
 /** Q6. The incident's own turn concludes it. True where there is something to conclude. */
 export async function reportDrift(deps: ReleaseDeps, fallen: ReleaseRegression): Promise<boolean> {
-  const { kind, incident } = await openOrJoin(deps, fallen, "drift");
+  const noticed = await openOrJoin(deps, fallen, "drift");
+  if (!("incident" in noticed)) return false;
+  const { kind, incident } = noticed;
   const isLookedAt = await lookElsewhere(deps, incident, fallen);
   return kind !== "known" || isLookedAt;
 }
@@ -160,15 +166,13 @@ async function openOrJoin(
   deps: ReleaseDeps,
   regressed: ReleaseRegression,
   kind: "regression" | "drift",
-): Promise<Extract<Noticed, { incident: IncidentId }>> {
+): Promise<Noticed> {
   const verdict = verdictOf(deps, regressed, kind);
   const noticed = await notice(deps, verdict, regressed);
-  if ("incident" in noticed) return noticed;
+  if (noticed.kind !== "echo") return noticed;
   // It began before the last one was over: dated anew, it is one of its own.
   const at = deps.world.now();
-  const anew = await notice(deps, { ...verdict, onset: at, at }, regressed);
-  if ("incident" in anew) return anew;
-  throw new Error(`${regressed.rollout} got worse, and no incident could be opened`);
+  return await notice(deps, { ...verdict, onset: at, at }, regressed);
 }
 
 function verdictOf(

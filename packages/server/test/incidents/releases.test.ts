@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ChangeId, IncidentId } from "../../src/ids.ts";
 import type { ReleaseRegression } from "../../src/incidents/release-regression.ts";
-import { takeIncident } from "../../src/incidents/takeover.ts";
+import { closeIncident, takeIncident } from "../../src/incidents/takeover.ts";
 import type { Step } from "../../src/layers/layer.ts";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
 import type { Db } from "../../src/store/database.ts";
@@ -206,6 +206,31 @@ test("releases that fell with what served before open one incident of drift, whi
   room.outside.states.set(ofProduction, "well");
   assert.equal((await room.reaches(shown.id, "closed")).outcome, "subsided");
   assert.deepEqual(room.outside.ran, []);
+});
+
+test("a drift that a person dismissed is not opened again while it lasts, and is once it begins anew", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db);
+  const fell = await fallen(store.db, "roll_1");
+  room.outside.states.set(ofProduction, "bad");
+  await room.incidents.reportDrift(fell);
+  const { id } = await room.only("decided");
+  await closeIncident(room.deps, id, "token:ann", "the evening's traffic");
+  await room.incidents.reportDrift(fell);
+  assert.deepEqual(await room.open(), []);
+  const anew = { ...fell, verdict: { ...fell.verdict, onset: new Date() } };
+  await room.incidents.reportDrift(anew);
+  assert.notEqual((await room.only("decided")).id, id);
+});
+
+test("what regresses after a drift that a person dismissed is an incident, though it began before", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db);
+  const fell = await fallen(store.db, "roll_1");
+  await room.incidents.reportDrift(fell);
+  const { id } = await room.only("decided");
+  await closeIncident(room.deps, id, "token:ann", "the evening's traffic");
+  assert.notEqual(await room.incidents.reportRelease(fell), id);
 });
 
 test("an outage is one incident, whether the service's rule or the release's judge says it first", async () => {
