@@ -197,7 +197,12 @@ async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
             told: { actor: taker ?? ownName, event: `incident.${outcome}`, text: because },
           }
         : null,
-    (tx) => deps.notifier.resolve(tx, incident.id, because),
+    async (tx) => {
+      const calledOff = `${incident.id} is over: ${because}`;
+      await deps.recoveries.callOff(tx, incident.id, { because: calledOff, automaticOnly: true });
+      await deps.recoveries.letGo(tx, incident.id);
+      await deps.notifier.resolve(tx, incident.id, because);
+    },
   );
 }
 

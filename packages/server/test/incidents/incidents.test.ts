@@ -459,6 +459,9 @@ test("what a person took back while Lastgood only watched is closed as mended by
   assert.equal(asked, 3, "as long as what it wants is not there it stays open");
   assert.equal(closed.outcome, "mended");
   assert.match(closed.because, /ann took it back/);
+  const [plan] = room.outside.recoveries.values();
+  assert.equal(plan?.state, "refused", "nothing is left to approve");
+  assert.ok(room.outside.letGo.has(closed.id));
 });
 
 test("a verdict that could not be taken in is taken in when it is said again", async () => {
