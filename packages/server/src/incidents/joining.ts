@@ -63,9 +63,10 @@ function isDecidedOn({ incident }: Open, { changes }: Dialled): boolean {
   return changes.some((change) => decided.includes(change));
 }
 
-/** J4. Where something else was decided it is another's. */
-function isOf({ incident, releases }: Open, { rollout }: Dialled): boolean {
-  return isUndecided(incident) && releases.some((told) => told.rollout === rollout);
+/** J4. Where something else was decided it is another's; no change is named of what none brought. */
+function isOf({ incident, releases }: Open, { rollout, changes }: Dialled): boolean {
+  const namesNone = changes.length === 0 && decisionOf(incident)?.changes.length === 0;
+  return (isUndecided(incident) || namesNone) && releases.some((told) => told.rollout === rollout);
 }
 
 /** J2, J3, J6. */

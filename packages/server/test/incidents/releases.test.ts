@@ -233,6 +233,20 @@ test("what regresses after a drift that a person dismissed is an incident, thoug
   assert.notEqual(await room.incidents.reportRelease(fell), id);
 });
 
+test("a release that no change brought is one incident, however often it is told", async () => {
+  await using store = await startDatabase();
+  await using room = await startReleases(store.db);
+  const bad = { ...(await worse(store.db, "roll_1", { control: null })), changes: [] };
+  const id = await room.incidents.reportRelease(bad);
+  assert.equal((await room.incidents.show(id)).decision?.act, "freeze");
+  assert.equal(await room.incidents.reportRelease(bad), id);
+  assert.equal((await room.open()).length, 1);
+  // What a change brought is concluded by itself.
+  const brought = await worse(store.db, "roll_1");
+  const next = await room.incidents.reportRelease(brought);
+  assert.deepEqual(decidedOn(await room.incidents.show(next)), brought.changes);
+});
+
 test("an outage is one incident, whether the service's rule or the release's judge says it first", async () => {
   for (const first of ["rule", "release"] as const) {
     await using store = await startDatabase();
