@@ -10,6 +10,7 @@ export async function containAgent(
   db: Query,
   row: { agent: AgentName; at: Date; incident: IncidentId | null; because: string; id: ChangeId },
 ): Promise<void> {
+  await lockHolding(db, row.agent);
   await db`
     insert into containments (agent, since, incident, because, change_id)
     values (${row.agent}, ${row.at}, ${row.incident}, ${row.because}, ${row.id})
@@ -29,6 +30,7 @@ export async function reinstateAgent(
   incident: IncidentId | null | "all",
   at: Date,
 ): Promise<boolean> {
+  await lockHolding(db, agent);
   const ended = await db`
     update containments set reinstated_at = ${at} where agent = ${agent} and reinstated_at is null
       ${incident === "all" ? db`` : db`and incident is not distinct from ${incident}`}`;
@@ -38,6 +40,11 @@ export async function reinstateAgent(
       where agent = ${agent} and reinstated_at is null order by since limit 1)
     where agent = ${agent}`;
   return ended.count > 0;
+}
+
+/** Until the transaction is over: what one incident frees, another may hold at the same time. */
+async function lockHolding(db: Query, agent: AgentName): Promise<void> {
+  await db`select pg_advisory_xact_lock(hashtextextended(${`containment:${agent}`}, 0))`;
 }
 
 /** Those in force, of all agents or of one. */

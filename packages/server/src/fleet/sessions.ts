@@ -205,8 +205,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     async release(agent, by, because) {
       const at = world.now();
       const was = await db.begin(async (tx) => {
-        const parked = await unparkAgent(tx, agent, at);
+        // In the order in which containing an agent and fencing its session takes the two.
         const contained = await reinstateAgent(tx, agent as AgentName, "all", at);
+        const parked = await unparkAgent(tx, agent, at);
         if (contained) await recordChanges(tx, [reinstated(world, { agent, by, because, at })]);
         return { parked, contained };
       });

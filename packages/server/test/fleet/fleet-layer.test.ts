@@ -3,12 +3,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { configSchema } from "../../src/config/config.ts";
 import { createFleetLayer } from "../../src/fleet/fleet-layer.ts";
-import { containmentsInForce, tokensOf } from "../../src/fleet/fleet-store.ts";
+import {
+  containAgent,
+  containmentsInForce,
+  reinstateAgent,
+  tokensOf,
+} from "../../src/fleet/fleet-store.ts";
 import type { AgentName, IncidentId } from "../../src/ids.ts";
 import type { Step, Undo } from "../../src/layers/layer.ts";
 import { findChanges } from "../../src/ledger/ledger-store.ts";
 import { newChangeId, realWorld } from "../../src/world.ts";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 const backend = "backend" as AgentName;
 const config = { agents: { backend: {} } };
@@ -80,4 +86,29 @@ test("a person who releases a contained agent frees it of every incident", async
     ["reinstate", "token:admin", "it was not its doing"],
   );
   await assert.rejects(client.releaseAgent("backend", "again"), { code: "state_forbids" });
+});
+
+test("two incidents that free and hold a hand at the same time leave it as the one that holds it says", async () => {
+  await using fleet = await startFleet();
+  const first = await fleet.planFor("inc_1");
+  await fleet.apply(first.contain);
+  const row = { agent: backend, at: new Date(), because: "bad pushes in inc_2" };
+  const id = newChangeId(realWorld);
+  const held = Promise.withResolvers<void>();
+  const freed = fleet.db.begin(async (tx) => {
+    await reinstateAgent(tx, backend, "inc_1" as IncidentId, new Date());
+    const holds = fleet.db.begin(async (other) => {
+      await containAgent(other, { ...row, incident: "inc_2" as IncidentId, id });
+    });
+    holds.then(held.resolve, held.reject);
+    await until("the other to wait for this one", async () => {
+      const [waits] = await fleet.db`
+        select 1 from pg_stat_activity
+        where wait_event_type = 'Lock' and datname = current_database()`;
+      return waits !== undefined;
+    });
+  });
+  await freed;
+  await held.promise;
+  assert.deepEqual(await fleet.holding(), [["inc_2"], [true]]);
 });
