@@ -20,3 +20,8 @@ export function phasesEnded(done: Stage, next: Stage | null): readonly Phase[] {
     return from <= last && last < to;
   });
 }
+
+/** Whether nothing but letting go is left after a step of stage `done`: what was held has been replayed. */
+export function onlyFrees(done: Stage, next: Stage | null): boolean {
+  return done !== "release" && (next === null || next === "release");
+}

@@ -16,7 +16,7 @@ import { markLettingGo, recoveriesLettingGo } from "./call-off-store.ts";
 import type { Contradiction } from "./contradiction.ts";
 import { letGo } from "./let-go.ts";
 import { movedAgainst } from "./moved-against.ts";
-import { phasesEnded } from "./phases.ts";
+import { onlyFrees, phasesEnded } from "./phases.ts";
 import { asHarmless } from "./plan.ts";
 import type { Planner } from "./planner.ts";
 import type { JournalStep, Recovery, RecoveryEvent, RecoveryListener } from "./recovery.ts";
@@ -252,11 +252,12 @@ async function progressed(
       key: `${recovery.id}-step-${done.index}`,
     });
   }
-  for (const phase of phasesEnded(done.step.stage, left[0]?.step.stage ?? null)) {
+  const next = left[0]?.step.stage ?? null;
+  if (recovery.incident !== null && onlyFrees(done.step.stage, next)) {
     // What earlier ones of the incident hold still is held for nothing any more.
-    if (phase === "verified" && recovery.incident !== null) {
-      await markLettingGo(db, recovery.incident);
-    }
+    await markLettingGo(db, recovery.incident);
+  }
+  for (const phase of phasesEnded(done.step.stage, next)) {
     const says = phase === "resumed" ? await deps.resumed(recovery, signal) : sayings[phase];
     await tell(deps, recovery, phase, says);
   }

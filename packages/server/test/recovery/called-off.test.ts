@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IncidentId } from "../../src/ids.ts";
 import type { Step } from "../../src/layers/layer.ts";
+import { onlyFrees } from "../../src/recovery/phases.ts";
 import { pinned, reaches, start, startRouter } from "../rollouts/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
@@ -97,6 +98,19 @@ test("what is called off before it is let go of stays held, and a later proof fr
     const { fleet, messages } = await readFakeWorld(world.db);
     return fleet === "free (2)" && messages === "flowing (2)";
   });
+});
+
+test("what earlier recoveries hold is let go of after the later one's replay, and before its own is", () => {
+  const ways = [
+    ["settle", "replay", false],
+    ["settle", "release", true],
+    ["replay", "replay", false],
+    ["replay", "release", true],
+    ["replay", null, true],
+    ["release", null, false],
+  ] as const;
+  for (const [done, next, frees] of ways)
+    assert.equal(onlyFrees(done, next), frees, `${done}, ${next}`);
 });
 
 test("a recovery that waits in a step is called off there", async () => {
