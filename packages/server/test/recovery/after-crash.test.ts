@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { RecoveryId } from "../../src/ids.ts";
+import type { Step } from "../../src/layers/layer.ts";
 import type { Db } from "../../src/store/database.ts";
 import { startDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
@@ -31,26 +32,32 @@ async function leaseOf(db: Db, id: RecoveryId): Promise<number | undefined> {
   return row?.at.getTime();
 }
 
+/** One that is under way, and waits in the step until it is told to go on. */
+async function stoppedAt(db: Db, isThere: (step: Step) => boolean) {
+  const { promise, resolve: goOn } = Promise.withResolvers<void>();
+  const there = Promise.withResolvers<void>();
+  const started = await begun(db, {
+    holder: "a",
+    async before(step) {
+      if (!isThere(step)) return;
+      there.resolve();
+      await promise;
+    },
+  });
+  await there.promise;
+  return { ...started, goOn };
+}
+
 test("a server that starts leaves alone what another one is running", async () => {
   await using store = await startDatabase({ max: 6 });
   const { db } = store;
   await createFakeWorld(db);
-  const goOn = Promise.withResolvers<void>();
-  const there = Promise.withResolvers<void>();
-  const { room, id } = await begun(db, {
-    holder: "a",
-    async before(step) {
-      if (step.layer !== "code") return;
-      there.resolve();
-      await goOn.promise;
-    },
-  });
-  await there.promise;
+  const { room, id, goOn } = await stoppedAt(db, (step) => step.layer === "code");
   const second = await startFakeRoom(db, { ...pausing, holder: "b" });
   const before = await leaseOf(db, id);
   await until("the lease to be renewed", async () => (await leaseOf(db, id)) !== before);
   assert.equal(await stateOf(db, id), "running");
-  goOn.resolve();
+  goOn();
   await until("its end", async () => (await stateOf(db, id)) === "verified");
   await Promise.all([room.loop.stop(), second.loop.stop()]);
 });
@@ -104,19 +111,9 @@ test("a recovery that is paused in mid-step takes no other", async () => {
   await using store = await startDatabase({ max: 6 });
   const { db } = store;
   await createFakeWorld(db);
-  const goOn = Promise.withResolvers<void>();
-  const there = Promise.withResolvers<void>();
-  const { room, id } = await begun(db, {
-    holder: "a",
-    async before(step) {
-      if (step.stage !== "hold") return;
-      there.resolve();
-      await goOn.promise;
-    },
-  });
-  await there.promise;
+  const { room, id, goOn } = await stoppedAt(db, (step) => step.stage === "hold");
   await db`update recoveries set state = 'paused' where id = ${id}`;
-  goOn.resolve();
+  goOn();
   await until("the step to end", async () => (await room.find(id))?.steps[1]?.state === "verified");
   await room.loop.stop();
   const states = (await room.find(id))?.steps.map(({ state }) => state);

@@ -38,6 +38,16 @@ async function pinned(server: TestServer): Promise<readonly PinShare[]> {
   return (await server.client.pin(production, artifact)).shares;
 }
 
+/** 1.0.0 served everybody, 2.0.0 does, and the step that takes that back is planned. */
+async function aboutToGoBack() {
+  const server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
+  const layer = layerOf(server);
+  await deploy(server.client, "1.0.0");
+  const { change } = await deploy(server.client, "2.0.0");
+  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  return { ...server, layer, change, step };
+}
+
 const all = (version: string) => [{ version, share: 100 }];
 
 test("a pin goes back to the release before, once, and the pin read afresh says so", async () => {
@@ -81,12 +91,8 @@ test("a pin goes back to the release before, once, and the pin read afresh says 
 });
 
 test("a step whose pin was moved meanwhile, with the release still on it, moves nothing", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, step } = world;
   await deploy(client, "3.0.0", 10, "forward instead");
   await assert.rejects(
     layer.apply(step, contextOf(), signal),
@@ -101,15 +107,11 @@ test("a step whose pin was moved meanwhile, with the release still on it, moves 
 });
 
 test("where a person moved on to the next release meanwhile, that stays, and what was to go is barred", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, change, step } = world;
   await deploy(client, "3.0.0", 100, "forward instead");
   await layer.apply(step, contextOf(), signal);
-  assert.deepEqual(await pinned(server), all("3.0.0"));
+  assert.deepEqual(await pinned(world), all("3.0.0"));
   const verification = await layer.verify(step, signal);
   assert.ok(verification.ok === true);
   assert.match(
@@ -121,12 +123,8 @@ test("where a person moved on to the next release meanwhile, that stays, and wha
 });
 
 test("what others deployed after it went back takes nothing from that, until the release that went comes again", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, step } = world;
   const context = contextOf();
   await layer.apply(step, context, signal);
   await deploy(client, "3.0.0", 10, "the next one");
@@ -147,12 +145,8 @@ test("what others deployed after it went back takes nothing from that, until the
 });
 
 test("what a person put back by hand meanwhile counts as done, and the release is barred all the same", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, step } = world;
   await deploy(client, "1.0.0");
   await layer.apply(step, contextOf(), signal);
   assert.ok((await layer.verify(step, signal)).ok);
@@ -199,28 +193,20 @@ test("the first pin, and one with nothing good before it, cannot go back by itse
 });
 
 test("undoing a step brings the release back, and lifts its bar", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, step } = world;
   await layer.apply(step, contextOf(), signal);
   const again = asStored((await layer.undo(step, signal)).steps[0]);
   await layer.apply(again, contextOf(), signal);
-  assert.deepEqual(await pinned(server), all("2.0.0"));
+  assert.deepEqual(await pinned(world), all("2.0.0"));
   assert.ok((await layer.verify(again, signal)).ok);
   assert.equal((await client.release(artifact, "2.0.0")).barred, null);
   assert.match((await layer.undo(step, signal)).conflicts.join(), /moved since from 1\.0\.0/);
 });
 
 test("what is to come back is not there because others moved on: nothing is lifted", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0", "3.0.0"]);
-  const { client } = server;
-  const layer = layerOf(server);
-  await deploy(client, "1.0.0");
-  const { change } = await deploy(client, "2.0.0");
-  const step = asStored((await layer.plan(undoOf(change), signal)).steps[0]);
+  await using world = await aboutToGoBack();
+  const { client, layer, step } = world;
   await layer.apply(step, contextOf(), signal);
   const undo = asStored((await layer.undo(step, signal)).steps[0]);
   await deploy(client, "3.0.0");
