@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { type RequestOptions, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
+import { orAborted } from "../abort.ts";
 import type { Attempt } from "./delivery.ts";
 import { isPublicAddress } from "./public-address.ts";
 
@@ -30,6 +31,7 @@ export async function post(
 ): Promise<Attempt> {
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
   try {
+    // Resolving a name cannot be cancelled: it is no longer waited for.
     const addresses = await orAborted(addressesOf(given.url), deadline);
     if (addresses.length === 0) {
       return { kind: "failed", because: `${given.url.hostname} has no address` };
@@ -110,15 +112,6 @@ function send(
     );
     request.once("error", reject);
     request.end(body);
-  });
-}
-
-/** Resolving a name cannot be cancelled: it is no longer waited for. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    if (signal.aborted) reject(signal.reason);
-    work.then(resolve, reject);
   });
 }
 

@@ -2,6 +2,7 @@
  * Takes what will be gone once a recovery begins: logs, samples, versions in force. Bounded.
  */
 import { Buffer } from "node:buffer";
+import { orAborted } from "../abort.ts";
 import type { RecoveryId } from "../ids.ts";
 import type { Undo } from "../layers/layer.ts";
 import type { Db } from "../store/database.ts";
@@ -49,16 +50,10 @@ async function collectFrom(
   signal: AbortSignal,
 ): Promise<readonly Captured[]> {
   try {
-    return await Promise.race([source.collect(undo, signal), aborted(signal)]);
+    return await orAborted(source.collect(undo, signal), signal);
   } catch (error) {
     return [{ name: "not-captured", content: String(error) }];
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 /** Cuts from the front: the end of a log is where the damage is. */

@@ -11,6 +11,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type postgres from "postgres";
+import { orAborted } from "../abort.ts";
 import { Fault } from "../fault.ts";
 import { openPool } from "../store/driver.ts";
 import { type Owner, ownerOf, templateName } from "./sandbox-name.ts";
@@ -61,7 +62,7 @@ export function createSandboxDatabases({
         throw error;
       });
     templates.set(name, made);
-    await Promise.race([made, abortOf(signal)]);
+    await orAborted(made, signal);
   }
 
   /** D1. Built under the same name; only one that is whole is marked as a template. */
@@ -236,13 +237,6 @@ async function withDeadline<T>(
   } finally {
     signal.removeEventListener("abort", cancel);
   }
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }
 
 function urlOf(

@@ -1,6 +1,7 @@
 /** A recovery ends with the incident that a person ended, and lets go of what it held. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orAborted } from "../../src/abort.ts";
 import type { IncidentId } from "../../src/ids.ts";
 import type { Step } from "../../src/layers/layer.ts";
 import { onlyFrees } from "../../src/recovery/phases.ts";
@@ -116,11 +117,7 @@ test("what earlier recoveries hold is let go of after the later one's replay, an
 test("a recovery that waits in a step is called off there", async () => {
   await using world = await standingIn("settle", {
     looking: (step, signal) =>
-      step.stage === "settle"
-        ? new Promise((_, reject) => {
-            signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-          })
-        : null,
+      step.stage === "settle" ? orAborted(new Promise<never>(() => {}), signal) : null,
   });
   world.goOn();
   await until("the step to wait", async () => {

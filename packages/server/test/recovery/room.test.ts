@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orAborted } from "../../src/abort.ts";
 import { Fault } from "../../src/fault.ts";
 import type { IncidentId } from "../../src/ids.ts";
 import type { RecoveryEvent } from "../../src/recovery/recovery.ts";
@@ -148,9 +149,7 @@ test("a step that takes longer than its time ends the recovery, and somebody hea
     looking(step, signal) {
       if (step.stage !== "settle") return null;
       looks += 1;
-      return new Promise((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      return orAborted(new Promise<never>(() => {}), signal);
     },
   });
   const planned = await world.room.plan(undoOf(), "test");

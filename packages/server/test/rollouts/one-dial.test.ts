@@ -1,6 +1,7 @@
 /** What is live, and the next one, on one dial. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { orAborted } from "../../src/abort.ts";
 import type { Gate } from "../../src/rollouts/neighbours.ts";
 import { until } from "../support/until.ts";
 import { pinned, production, reaches, start, startRouter } from "./world.ts";
@@ -10,17 +11,11 @@ function slowGate() {
   const { promise, resolve } = Promise.withResolvers<"promote" | "refuse">();
   const gate: Gate = {
     async judge({ candidate }, _progress, signal) {
-      const told = candidate === "v14" ? "promote" : await before(signal, promise);
+      const told = candidate === "v14" ? "promote" : await orAborted(promise, signal);
       return { kind: told, because: "as told", scores: [], failed: [] };
     },
   };
   return { gate, decide: resolve };
-}
-
-async function before<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  return await Promise.race([promise, aborted]);
 }
 
 /** v14 is live before v13, and v15 is at the gate. */

@@ -78,6 +78,7 @@ async function runDown(
   const [program, ...args] = down;
   if (program === undefined) throw new Error("a down was planned without a command");
   const url = database === undefined ? undefined : process.env[database];
+  signal.throwIfAborted();
   const child = spawn(program, [...args, path], {
     cwd,
     detached: true,
