@@ -32,6 +32,14 @@ export async function takeLease(
   return row === undefined ? null : { name, holder, epoch: row.epoch };
 }
 
+/** Holds it for longer, also where it ran out meanwhile; false once another holder took it. */
+export async function renewLease(db: Query, lease: Lease, ttlMs: number): Promise<boolean> {
+  const { count } = await db`
+    update leases set expires_at = now() + ${ttlMs} * interval '1 ms'
+    where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}`;
+  return count > 0;
+}
+
 /** Refuses (`fenced`) unless this very lease is still the current one. Call it inside the transaction it guards. */
 export async function requireLease(db: Query, lease: Lease): Promise<void> {
   const rows = await db`
@@ -65,19 +73,25 @@ export async function whileHolding<T>(
   const lease = await takeLease(db, name, holder, ttlMs);
   if (lease === null) return null;
   const lost = new AbortController();
-  const renewal = setInterval(() => {
-    takeLease(db, name, holder, ttlMs).then(
-      (again) => {
-        if (again?.epoch !== lease.epoch) lost.abort(new Error(`lost ${name}`));
-      },
+  let renewing: Promise<void> | null = null;
+  const renew = async () => {
+    try {
+      if (!(await renewLease(db, lease, ttlMs))) lost.abort(new Error(`lost ${name}`));
+    } catch {
       // The store is away: the next guarded write decides, not this timer.
-      () => {},
-    );
+    } finally {
+      renewing = null;
+    }
+  };
+  const renewal = setInterval(() => {
+    renewing ??= renew();
   }, ttlMs / 3);
   try {
     return await work(lease, AbortSignal.any([stopping, lost.signal]));
   } finally {
     clearInterval(renewal);
+    // It would hold what is given back.
+    await renewing;
     // One that cannot be given back runs out by itself.
     await releaseLease(db, lease).catch(() => {});
   }

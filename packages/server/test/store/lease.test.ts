@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { releaseLease, requireLease, takeLease } from "../../src/store/lease.ts";
-import { startDatabase } from "../support/database.ts";
+import { releaseLease, requireLease, takeLease, whileHolding } from "../../src/store/lease.ts";
+import { startDatabase, type TestDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 
 const minute = 60_000;
 
@@ -78,4 +79,45 @@ test("a transaction that checked its lease ends before another can take it over"
   });
   await taking;
   await assert.rejects(requireLease(store.db, held), { code: "fenced" });
+});
+
+/** Work under a lease of `a`, which goes on until it is told to end, whatever becomes of the lease. */
+async function working({ db }: TestDatabase) {
+  const begun = Promise.withResolvers<AbortSignal>();
+  const end = Promise.withResolvers<void>();
+  const held = { name: "recovery", holder: "a", ttlMs: 300 };
+  const ended = whileHolding(db, held, new AbortController().signal, async (_, signal) => {
+    begun.resolve(signal);
+    await end.promise;
+  });
+  const signal = await begun.promise;
+  return {
+    signal,
+    async [Symbol.asyncDispose]() {
+      end.resolve();
+      await ended;
+    },
+  };
+}
+
+test("one who was held up for longer than its lease goes on, where nobody took it meanwhile", async () => {
+  await using store = await startDatabase();
+  await using work = await working(store);
+  await store.db`update leases set expires_at = now() - interval '1 hour'`;
+  await until("the lease to be renewed", async () => {
+    const [row] = await store.db<{ epoch: number }[]>`
+      select epoch from leases where expires_at > now() - interval '1 minute'`;
+    return row;
+  });
+  assert.equal(work.signal.aborted, false);
+  const [row] = await store.db`select holder, epoch from leases`;
+  assert.deepEqual({ ...row }, { holder: "a", epoch: 1 });
+});
+
+test("one whose lease went to another does not take it again while its work comes to an end", async () => {
+  await using store = await startDatabase();
+  await using work = await working(store);
+  await store.db`update leases set holder = 'b', epoch = 2, expires_at = now()`;
+  await until("it to be told", () => work.signal.aborted);
+  assert.equal((await takeLease(store.db, "recovery", "c", minute))?.epoch, 3);
 });

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
 import type { Db } from "../../store/database.ts";
-import { releaseLease, takeLease } from "../../store/lease.ts";
+import { type Lease, releaseLease, renewLease, takeLease } from "../../store/lease.ts";
 import { newId, type World } from "../../world.ts";
 
 const ttlMs = 5_000;
@@ -39,21 +39,29 @@ export async function withServiceLease<T>(
     await pause(askMs, undefined, { signal });
     lease = await takeLease(db, name, holder, ttlMs);
   }
+  const held: Lease = lease;
   const lost = new AbortController();
   let heldUntil = performance.now() + ttlMs;
-  const renewal = setInterval(async () => {
+  let renewing: Promise<void> | null = null;
+  const renew = async () => {
     const asked = performance.now();
-    const renewed = await takeLease(db, name, holder, ttlMs).catch(() => undefined);
-    if (renewed?.epoch === lease.epoch) heldUntil = asked + ttlMs;
+    const isOurs = await renewLease(db, held, ttlMs).catch(() => undefined);
+    if (isOurs === true) heldUntil = asked + ttlMs;
     // An answer that does not come is borne for as long as the lease still runs.
-    else if (renewed !== undefined || performance.now() > heldUntil) {
+    else if (isOurs === false || performance.now() > heldUntil) {
       lost.abort(new Fault("fenced", `The deploy of ${service} went to another holder.`));
     }
+    renewing = null;
+  };
+  const renewal = setInterval(() => {
+    renewing ??= renew();
   }, renewMs);
   try {
     return await work(AbortSignal.any([signal, lost.signal]));
   } finally {
     clearInterval(renewal);
-    await releaseLease(db, lease);
+    // It would hold what is given back.
+    await renewing;
+    await releaseLease(db, held);
   }
 }
