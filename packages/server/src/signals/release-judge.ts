@@ -7,35 +7,22 @@
  *
  *   J1. Judging is synchronous and in memory: it goes on while PostgreSQL is away.
  *   J2. A verdict is told when its kind, its signal or its segment changes.
- *   J3. What an earlier run of the server compared goes on when it is watched again with the same words; what
- *       nobody watches again within a minute is over.
  */
 import type { World } from "../world.ts";
 import { askControl, type ControlSource } from "./ask-control.ts";
 import type { EvidenceWriter } from "./evidence-writer.ts";
 import { leastToStandOut } from "./fleet-evidence.ts";
 import { createNews } from "./judge-news.ts";
-import type { Arm } from "./paired.ts";
 import type { ReleaseMemory } from "./release-memory.ts";
-import { nextPoint, type PointAt, pointsOf } from "./release-points.ts";
+import { nextPoint, pointsOf } from "./release-points.ts";
 import { loudestOf, stancesOf, stateOfTrial, toVerdict, verdictOfTrial } from "./release-saying.ts";
 import { type Outlook, type Stance, strengthOf } from "./release-stance.ts";
 import type { JudgeNews, SavedTrial } from "./release-store.ts";
-import {
-  armOf,
-  besideWhatServed,
-  type FloorFor,
-  goOnAlone,
-  linesIn,
-  newTrial,
-  resumed,
-  type Took,
-  type Trial,
-  takeInto,
-} from "./release-trial.ts";
+import { type FloorFor, linesIn, type Took, type Trial, takeInto } from "./release-trial.ts";
 import { type ReleaseVerdict, ruleOfReleases, type Watched } from "./release-verdict.ts";
 import type { Sample } from "./sample.ts";
 import { windowSamplesMin } from "./sustain.ts";
+import { createWatchedTrials, type WatchedTrial } from "./watched-trials.ts";
 
 /** The version of an artifact that is watched in an environment. */
 export type JudgedRelease = Pick<Watched, "environment" | "artifact" | "candidate">;
@@ -95,48 +82,13 @@ export interface ReleaseJudgeDeps {
   readonly controls: ControlSource | null;
 }
 
-interface Entry {
-  trial: Trial;
-  fingerprint: string;
-  /** J2. */
-  said: string;
-  isTouched: boolean;
-  isDirty: boolean;
-  /** J3. Null: it was watched by this run of the server. */
-  restoredAt: number | null;
-  pointAt: PointAt;
-}
-
-interface Place {
-  readonly entry: Entry;
-  readonly arm: Arm;
-}
-
-const confirmWithinMs = 60_000;
-
 export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge {
   const { world, memory, writer, controls } = deps;
-  const entries = new Map<string, Entry>();
-  /** By environment, and then by label: whose sample it is. */
-  let places = new Map<string, Map<string, Place>>();
   const listeners = new Set<(told: ToldVerdict) => void>();
   /** By rule: the candidate that was last said to be bad. */
   const badAtLast = new Map<string, string>();
   const news = createNews();
   const now = () => world.now().getTime();
-
-  function index(): void {
-    places = new Map();
-    for (const entry of entries.values()) {
-      const { environment, artifact, candidate, prior } = entry.trial.watched;
-      for (const version of [candidate, prior]) {
-        const arm = armOf(entry.trial, version);
-        if (arm === null) continue;
-        const ofEnvironment = places.get(environment) ?? new Map<string, Place>();
-        places.set(environment, ofEnvironment.set(`${artifact}:${version}`, { entry, arm }));
-      }
-    }
-  }
 
   /** The objective, or what the release before did at last. */
   function floorsFor(watched: Watched): FloorFor {
@@ -154,32 +106,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     };
   }
 
-  function watch(watched: Watched): void {
-    const key = keyOf(watched);
-    const fingerprint = fingerprintOf(watched);
-    const before = entries.get(key);
-    if (before?.fingerprint === fingerprint) {
-      before.restoredAt = null;
-      return;
-    }
-    entries.set(key, newEntry(trialOf(watched, before?.trial ?? null), fingerprint));
-    if (before !== undefined) endAsking(before.trial);
-    index();
-  }
-
-  /** What is known of the release already goes on; a release that comes to the dial begins anew. */
-  function trialOf(watched: Watched, before: Trial | null): Trial {
-    const floorFor = floorsFor(watched);
-    if (before === null) return newTrial(watched, floorFor, now());
-    const isWanted = (known: Watched) => fingerprintOf(known) === fingerprintOf(watched);
-    const { aside } = before;
-    if (aside !== null && isWanted(aside.trial.watched)) return resumed(aside, now());
-    for (const known of aside === null ? [before] : [aside.trial, before]) {
-      const alone = { ...known.watched, control: null };
-      if (isWanted(alone)) return goOnAlone(known, watched, floorFor, now());
-    }
-    return besideWhatServed(newTrial(watched, floorFor, now()), before, now());
-  }
+  const watched = createWatchedTrials({ now, floorsFor });
 
   /** In vain, the copies end by themselves when their time is over. */
   function endAsking({ watched: { environment, artifact }, askedAt }: Trial): void {
@@ -191,8 +118,8 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     if (release == null) return "unjudged";
     const where = environment ?? deps.environment();
     memory.keep(where, release, sample);
-    const place = places.get(where)?.get(release);
-    if (place === undefined) return "unjudged";
+    const place = watched.placeOf(where, release);
+    if (place === null) return "unjudged";
     const { entry, arm } = place;
     entry.isTouched = true;
     entry.isDirty = true;
@@ -201,11 +128,13 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
 
   /** The least evidence that stands out among all that is compared anywhere. */
   function leastOfFleet(): number {
-    const compared = [...entries.values()].flatMap(({ trial }) =>
-      trial.watched.control === null && trial.askedAt === null
-        ? []
-        : linesIn(trial).filter(({ line }) => line.pair.samples >= windowSamplesMin),
-    );
+    const compared = watched
+      .all()
+      .flatMap(({ trial }) =>
+        trial.watched.control === null && trial.askedAt === null
+          ? []
+          : linesIn(trial).filter(({ line }) => line.pair.samples >= windowSamplesMin),
+      );
     return leastToStandOut(compared.map(({ line, guardrail }) => strengthOf(line, guardrail)));
   }
 
@@ -221,7 +150,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     };
   }
 
-  function settleOne(entry: Entry, seen: Outlook): void {
+  function settleOne(entry: WatchedTrial, seen: Outlook): void {
     const { trial } = entry;
     const stance = loudestOf(trial, seen);
     if (stance === null) return;
@@ -252,26 +181,24 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
   }
 
   return {
-    watch,
+    watch(one) {
+      const over = watched.watch(one);
+      if (over !== null) endAsking(over);
+    },
     unwatch(environment, artifact) {
-      const key = keyOf({ environment, artifact });
-      const entry = entries.get(key);
-      if (entry === undefined) return;
-      entries.delete(key);
-      badAtLast.delete(ruleOfReleases(entry.trial.watched));
-      index();
+      const over = watched.unwatch({ environment, artifact });
+      if (over === null) return;
+      badAtLast.delete(ruleOfReleases(over.watched));
       news.ended({ environment, artifact });
-      endAsking(entry.trial);
+      endAsking(over);
     },
     verdictOf(release) {
-      const trial = entries.get(keyOf(release))?.trial;
+      const trial = watched.on(release)?.trial;
       const isIts = trial?.watched.candidate === release.candidate;
       return trial === undefined || !isIts ? null : verdictOfTrial(trial, outlook());
     },
     stateOf(rule, dimension) {
-      const trial = [...entries.values()].find(
-        (entry) => ruleOfReleases(entry.trial.watched) === rule,
-      )?.trial;
+      const trial = watched.underRule(rule)?.trial;
       if (trial === undefined) return null;
       // What was bad, and serves no more, is over: the release that serves now does not answer for it.
       const of = badAtLast.get(rule) ?? trial.watched.candidate;
@@ -284,12 +211,12 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     },
     take,
     judges({ release, environment, signal, hard }) {
-      const place = places.get(environment ?? deps.environment())?.get(release ?? "");
-      return place !== undefined && hard === null && signal in place.entry.trial.lines;
+      const place = watched.placeOf(environment ?? deps.environment(), release ?? "");
+      return place !== null && hard === null && signal in place.entry.trial.lines;
     },
     settle() {
       let seen: Outlook | null = null;
-      for (const entry of entries.values()) {
+      for (const entry of watched.all()) {
         if (!entry.isTouched) continue;
         entry.isTouched = false;
         seen ??= outlook();
@@ -297,78 +224,43 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
       }
     },
     async turn() {
+      for (const { environment, artifact } of watched.dropUnconfirmed()) {
+        news.ended({ environment, artifact });
+      }
       const seen = outlook();
-      for (const [key, entry] of entries) {
-        if (entry.restoredAt !== null && seen.now - entry.restoredAt > confirmWithinMs) {
-          const { environment, artifact } = entry.trial.watched;
-          entries.delete(key);
-          news.ended({ environment, artifact });
-          index();
-          continue;
-        }
+      for (const entry of watched.all()) {
         settleOne(entry, seen);
         const verdict = verdictOfTrial(entry.trial, seen);
-        // What an earlier run watched asks for nothing before it is watched again (J3).
+        // What an earlier run watched asks for nothing before it is watched again.
         if (verdict === null || entry.restoredAt !== null) continue;
         const asked = await askControl(controls, entry.trial, verdict, now);
         entry.isDirty ||= asked;
       }
     },
-    restore(saved) {
-      entries.clear();
-      for (const { environment, artifact, fingerprint, trial } of saved) {
-        // Written in another form by another version of the program: it begins anew.
-        if (fingerprintOf(trial.watched) !== fingerprint) continue;
-        const entry = newEntry(trial, fingerprint);
-        entries.set(keyOf({ environment, artifact }), { ...entry, restoredAt: now() });
-      }
-      index();
-    },
+    restore: (saved) => watched.restore(saved),
     takeNews(withTrials) {
-      const trials: SavedTrial[] = [];
-      for (const { trial, fingerprint, isDirty } of withTrials ? entries.values() : []) {
-        const { environment, artifact } = trial.watched;
-        if (isDirty) trials.push({ environment, artifact, fingerprint, trial });
-      }
-      if (withTrials) for (const entry of entries.values()) entry.isDirty = false;
-      return news.take(trials);
+      const changed = withTrials ? watched.all().filter(({ isDirty }) => isDirty) : [];
+      for (const entry of changed) entry.isDirty = false;
+      return news.take(
+        changed.map(({ trial, fingerprint }) => {
+          const { environment, artifact } = trial.watched;
+          return { environment, artifact, fingerprint, trial };
+        }),
+      );
     },
     keepNews(kept) {
-      for (const { environment, artifact } of kept.trials) {
-        const entry = entries.get(keyOf({ environment, artifact }));
-        if (entry !== undefined) entry.isDirty = true;
+      for (const saved of kept.trials) {
+        const entry = watched.on(saved);
+        if (entry !== null) entry.isDirty = true;
       }
       news.keep(kept);
     },
     trials() {
       const seen = outlook();
-      return [...entries.values()].map(({ trial, restoredAt }) => ({
+      return watched.all().map(({ trial, restoredAt }) => ({
         ...{ trial, verdict: verdictOfTrial(trial, seen), stances: stancesOf(trial, seen) },
         isConfirmed: restoredAt === null,
       }));
     },
   };
-}
-
-function newEntry(trial: Trial, fingerprint: string): Entry {
-  return {
-    ...{ trial, fingerprint, said: "", isTouched: false, isDirty: true, restoredAt: null },
-    pointAt: { samples: 0, at: 0 },
-  };
-}
-
-function keyOf({ environment, artifact }: Pick<Watched, "environment" | "artifact">): string {
-  return `${environment}/${artifact}`;
-}
-
-/** J3. The form of the state is part of it. */
-function fingerprintOf(watched: Watched): string {
-  const { environment, artifact, candidate, prior, control, guardrails } = watched;
-  const held = guardrails.map(
-    ({ signal, good, delta, objective, sustainMs, minSamples, dimensions }) => [
-      ...[signal, good?.atMost ?? null, good?.atLeast ?? null, delta, objective ?? null],
-      ...[sustainMs, minSamples, dimensions],
-    ],
-  );
-  return JSON.stringify([5, environment, artifact, candidate, prior, control, held]);
 }
