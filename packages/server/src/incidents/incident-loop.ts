@@ -12,6 +12,7 @@
  *   L1. Every turn reads where things stand: whatever a killed process left is taken up here.
  *   L2. An investigation holds the lease `incident:<id>`; a decision carries it.
  *   L3. What fails for one incident is reported and tried again; the others go on.
+ *   L4. What follows is decided by the incident as it is once the work before it has ended, not as the turn had read it.
  */
 import type { Logger } from "pino";
 import type { IncidentId } from "../ids.ts";
@@ -70,6 +71,21 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
     underWay.set(key, running);
   }
 
+  /** For each incident that is in one of these states, and still is when its turn has come (L4). */
+  async function beginEach(
+    what: string,
+    states: readonly Incident["state"][],
+    signal: AbortSignal,
+    work: (stored: Stored) => Promise<void>,
+  ): Promise<void> {
+    for (const { incident } of await incidentsIn(db, states)) {
+      begin(`${what} ${incident.id}`, signal, async () => {
+        const now = await requireIncident(db, incident.id);
+        if (states.includes(now.incident.state)) await work(now);
+      });
+    }
+  }
+
   async function turn(signal: AbortSignal): Promise<void> {
     for (const stored of await incidentsIn(db, ["opened", "handed-back", "investigating"])) {
       const { id, kind } = stored.incident;
@@ -79,27 +95,21 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
         await lookInto({ ...deps, concluded: () => loop.wake() }, id, signal);
       });
     }
-    for (const stored of await incidentsIn(db, ["decided", "frozen"])) {
-      begin(`settle ${stored.incident.id}`, signal, async () => {
-        await handOver(deps, stored);
-        await follow(deps, stored);
-        await subside(deps, stored);
-        await lookAgain(deps, stored, loop);
-      });
-    }
-    for (const stored of await incidentsIn(db, ["contained", "restored", "mended"])) {
-      begin(`follow ${stored.incident.id}`, signal, async () => {
-        await proveMended(deps, stored);
-        await runProof(deps, await requireIncident(db, stored.incident.id));
-        await follow(deps, stored);
-      });
-    }
-    for (const stored of await incidentsIn(db, ["verified", "resumed"])) {
-      begin(`write up ${stored.incident.id}`, signal, async () => {
-        await follow(deps, stored);
-        await writeUp(deps, stored, written);
-      });
-    }
+    await beginEach("settle", ["decided", "frozen"], signal, async (stored) => {
+      await handOver(deps, stored);
+      await follow(deps, stored);
+      await subside(deps, stored);
+      await lookAgain(deps, stored, loop);
+    });
+    await beginEach("follow", ["contained", "restored", "mended"], signal, async (stored) => {
+      await proveMended(deps, stored);
+      await runProof(deps, await requireIncident(db, stored.incident.id));
+      await follow(deps, stored);
+    });
+    await beginEach("write up", ["verified", "resumed"], signal, async (stored) => {
+      await follow(deps, stored);
+      await writeUp(deps, stored, written);
+    });
     begin("contradictions", signal, () => watchContradictions(deps));
     for (const stored of await pagesDue(db, deps.world.now())) await escalate(deps, stored);
   }
