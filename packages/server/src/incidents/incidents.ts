@@ -153,6 +153,8 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
         }
         if (stopping.signal.aborted) return;
       }
+      // In the same breath as the last look at what waits: who comes later begins anew.
+      busy = false;
     }
 
     return {
@@ -168,9 +170,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
         waiting.set(signature, verdict);
         if (busy) return;
         busy = true;
-        working = work().finally(() => {
-          busy = false;
-        });
+        working = work();
       },
       async stop(): Promise<void> {
         stopping.abort();
