@@ -196,6 +196,7 @@ test("a cap that is reached calls a person instead of recovering once more", asy
   await using _ = room;
   room.say();
   const first = await room.only("decided");
+  await room.eventually("the recovery to be run", async () => room.outside.ran.length === 1);
   await through(room, first.recovery ?? "");
   await room.reaches(first.id, "closed");
   room.say({ kind: "hold" });

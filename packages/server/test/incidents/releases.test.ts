@@ -6,7 +6,7 @@ import { closeIncident, takeIncident } from "../../src/incidents/takeover.ts";
 import type { Step } from "../../src/layers/layer.ts";
 import { exposeChanges, recordChanges } from "../../src/ledger/ledger-store.ts";
 import type { Db } from "../../src/store/database.ts";
-import { newChangeId, realWorld } from "../../src/world.ts";
+import { newChangeId, realWorld, type World } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
 import { type Room, type RoomOptions, startRoom, twoServices } from "./room.ts";
 
@@ -187,8 +187,9 @@ test("what regresses in a service that drifted is looked into at once, and calls
 
 test("releases that fell with what served before open one incident of drift, which puts nothing back and is over when they are well", async () => {
   await using store = await startDatabase();
-  const paging = { ...config, pages: { containWithin: "200ms" } };
-  await using room = await startReleases(store.db, { config: paging, quietMs: 200 });
+  const clock = { aheadMs: 0 };
+  const world: World = { ...realWorld, now: () => new Date(Date.now() + clock.aheadMs) };
+  await using room = await startReleases(store.db, { world, quietMs: 200 });
   const fell = await fallen(store.db, "roll_1");
   room.outside.states.set(ofProduction, "bad");
   await Promise.all([room.incidents.reportDrift(fell), room.incidents.reportDrift(fell)]);
@@ -201,6 +202,7 @@ test("releases that fell with what served before open one incident of drift, whi
   assert.ok(told?.text.includes(fell.verdict.says), told?.text);
   await room.incidents.reportDrift(fell);
   assert.equal((await room.open()).length, 1);
+  clock.aheadMs = 301_000;
   await room.eventually("a page", async () => (await room.pages()).length === 1);
   assert.equal((await room.incidents.show(shown.id as IncidentId)).state, "decided");
   room.outside.states.set(ofProduction, "well");

