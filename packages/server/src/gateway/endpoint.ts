@@ -2,6 +2,7 @@
 import { Agent, type IncomingMessage, request as overHttp } from "node:http";
 import { request as overHttps, Agent as SecureAgent } from "node:https";
 import type { EndpointConfig } from "../config/gateway-settings.ts";
+import { onUnaskedUpgrade } from "../unasked-upgrade.ts";
 import type { Dialect } from "./dialect.ts";
 
 export type TroubleKind =
@@ -88,6 +89,10 @@ export function openEndpoints(
       request.once("error", (error: NodeJS.ErrnoException) => {
         done();
         reject(request.reusedSocket && lost.has(error.code ?? "") ? new SocketWasOld() : error);
+      });
+      onUnaskedUpgrade(request, (error) => {
+        done();
+        reject(error);
       });
       signal.addEventListener("abort", leave);
       if (signal.aborted) leave();

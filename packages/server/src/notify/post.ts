@@ -7,6 +7,7 @@ import { type RequestOptions, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import { orAborted } from "../abort.ts";
+import { onUnaskedUpgrade } from "../unasked-upgrade.ts";
 import type { Attempt } from "./delivery.ts";
 import { isPublicAddress } from "./public-address.ts";
 
@@ -111,6 +112,7 @@ function send(
       },
     );
     request.once("error", reject);
+    onUnaskedUpgrade(request, reject);
     request.end(body);
   });
 }

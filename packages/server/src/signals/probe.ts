@@ -4,6 +4,7 @@
  */
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { onUnaskedUpgrade } from "../unasked-upgrade.ts";
 
 export type ProbeResult =
   | {
@@ -65,6 +66,7 @@ export function probeOnce(
       },
     );
     request.once("error", fail);
+    onUnaskedUpgrade(request, fail);
     request.end();
   });
 }

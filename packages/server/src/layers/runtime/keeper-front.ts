@@ -17,6 +17,7 @@ import {
 } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { onUnaskedUpgrade } from "../../unasked-upgrade.ts";
 
 /** An instance as the front sees it. */
 export class Target {
@@ -161,6 +162,9 @@ function send(
     else if (bodyless && upstream.reusedSocket && isReset(error)) {
       send(target, request, reply, bodyless);
     } else refuse(reply, 502, "the instance of this service did not answer");
+  });
+  onUnaskedUpgrade(upstream, () => {
+    refuse(reply, 502, "the instance of this service changed to a protocol that nobody asked for");
   });
   // A client that went away is not waited for.
   reply.once("close", () => upstream.destroy());

@@ -2,6 +2,7 @@ import { get } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../free-port.ts";
 import { endGroup, type ProcessIdentity, startGroup } from "../../process-group.ts";
+import { onUnaskedUpgrade } from "../../unasked-upgrade.ts";
 import { Target } from "./keeper-front.ts";
 import type { KeeperLog } from "./keeper-log.ts";
 import { outputBytesMax, type ServeOrder } from "./keeper-protocol.ts";
@@ -95,9 +96,14 @@ async function describeExit({ exited }: Instance): Promise<string> {
 async function statusOf(port: number, path: string, withinMs: number): Promise<number | null> {
   return await new Promise((resolve) => {
     const timeout = AbortSignal.timeout(Math.max(1, Math.min(2_000, Math.ceil(withinMs))));
-    get({ host: "127.0.0.1", port, path, agent: false, signal: timeout }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode ?? null);
-    }).once("error", () => resolve(null));
+    const request = get(
+      { host: "127.0.0.1", port, path, agent: false, signal: timeout },
+      (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? null);
+      },
+    );
+    request.once("error", () => resolve(null));
+    onUnaskedUpgrade(request, () => resolve(null));
   });
 }

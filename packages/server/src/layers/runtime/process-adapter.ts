@@ -13,6 +13,7 @@ import { join } from "node:path";
 import type { ProcessRuntimeConfig } from "../../config/config.ts";
 import { Fault } from "../../fault.ts";
 import type { Mirror } from "../../git/mirror.ts";
+import { onUnaskedUpgrade } from "../../unasked-upgrade.ts";
 import { driftFrom, type Manifest, manifestOf } from "./drift.ts";
 import { findKeeper, findOrStartKeeper } from "./keeper-client.ts";
 import { readLog } from "./keeper-log.ts";
@@ -176,14 +177,16 @@ function digestOf(value: unknown): string {
 async function answerOf(port: number, path: string): Promise<string | null> {
   return await new Promise((resolve) => {
     const signal = AbortSignal.timeout(healthMsMax);
-    get({ host: "127.0.0.1", port, path, agent: false, signal }, (answer) => {
+    const request = get({ host: "127.0.0.1", port, path, agent: false, signal }, (answer) => {
       answer.resume();
       resolve(answer.statusCode === 200 ? null : `${path} answered ${answer.statusCode}`);
-    }).once("error", (error) =>
+    });
+    const fail = (error: Error) =>
       resolve(
         `${path} did not answer: ${signal.aborted ? `nothing within ${healthMsMax} ms` : error.message}`,
-      ),
-    );
+      );
+    request.once("error", fail);
+    onUnaskedUpgrade(request, fail);
   });
 }
 
