@@ -4,13 +4,13 @@ import type { Client, Sample } from "@lastgood/sdk";
 import type { startDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { startKillable } from "./replica.ts";
-import { pinned, production, publishRouter, reaches, start } from "./world.ts";
+import { passHold, pinned, production, publishRouter, reaches, start } from "./world.ts";
 
 const ramping = `
 mode: auto
 gate: {}
 rollouts:
-  router: { ramp: [1, 10, 50, 100], hold: 300ms, reverse: [10, 60, 100], reverseHold: 300ms }
+  router: { ramp: [1, 10, 50, 100], hold: 1h, reverse: [10, 60, 100], reverseHold: 1h }
 `;
 
 const judging = `
@@ -28,10 +28,15 @@ test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and
   await server.start();
   await publishRouter(client);
   const { id } = await start(client);
+  await reaches(client, id, "canary", 1);
+  await passHold(db, id);
   await reaches(client, id, "canary", 10);
   await server.kill();
   assert.deepEqual(await standing(db, id), { phase: "canary", agrees: true });
+  await passHold(db, id);
   await server.start();
+  await reaches(client, id, "canary", 50);
+  await passHold(db, id);
   await reaches(client, id, "live");
   assert.equal(await pinned(client), "v14:100");
 
@@ -39,7 +44,10 @@ test("killed with -9 in mid-ramp, forward and back, it goes on where it was, and
   await reaches(client, id, "rolling-back", 90);
   await server.kill();
   assert.deepEqual(await standing(db, id), { phase: "rolling-back", agrees: true });
+  await passHold(db, id);
   await server.start();
+  await reaches(client, id, "rolling-back", 40);
+  await passHold(db, id);
   const back = await reaches(client, id, "rolled-back");
   assert.equal(back.says, "back on v13: wrong language");
   assert.equal(await pinned(client), "v13:100");
