@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { until } from "../support/until.ts";
 
 export interface Received {
   readonly path: string;
@@ -14,7 +15,7 @@ export interface Receiver extends AsyncDisposable {
   readonly received: readonly Received[];
   /** How the next requests are answered; `null` leaves one without an answer. Default: 202. */
   answer(...with_: ((response: ServerResponse) => void)[]): void;
-  /** Resolves when `count` requests have come in all; rejects after 10 s. */
+  /** Resolves when `count` requests have come in all. */
   until(count: number): Promise<readonly Received[]>;
 }
 
@@ -22,7 +23,6 @@ export interface Receiver extends AsyncDisposable {
 export async function startReceiver(): Promise<Receiver> {
   const received: Received[] = [];
   const answers: ((response: ServerResponse) => void)[] = [];
-  let arrived = () => {};
   const server = createServer(async (request, response) => {
     let text = "";
     for await (const chunk of request) text += String(chunk);
@@ -34,7 +34,6 @@ export async function startReceiver(): Promise<Receiver> {
     });
     const answer = answers.shift() ?? ((to) => to.writeHead(202).end("{}"));
     answer(response);
-    arrived();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -43,16 +42,7 @@ export async function startReceiver(): Promise<Receiver> {
     received,
     answer: (...more) => void answers.push(...more),
     async until(count) {
-      const late = AbortSignal.timeout(10_000);
-      while (received.length < count) {
-        await new Promise<void>((resolve, reject) => {
-          arrived = resolve;
-          late.addEventListener("abort", () =>
-            reject(new Error(`${received.length} of ${count} requests came within 10 s`)),
-          );
-        });
-      }
-      return received;
+      return await until(`${count} requests`, () => received.length >= count && received);
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
