@@ -36,8 +36,10 @@ async function requireAll(home: TestHome, told: readonly string[], what: string)
   }
 }
 
+/** Some rows, and then as many as it takes until that moment. */
 async function writeFor(opener: Opener, milliseconds: number): Promise<void> {
-  await opener.heard("row");
+  const before = rows(opener.told).length;
+  await until("rows", () => rows(opener.told).length > before + 5);
   await delay(milliseconds);
 }
 

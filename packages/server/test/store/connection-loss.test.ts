@@ -189,7 +189,7 @@ test("statements wait for a PostgreSQL that is away for seconds only as long as 
     const waiting = openDatabase(server.url);
     const began = Date.now();
     await assert.rejects(async () => await waiting`select 1`, { code: "CONNECT_TIMEOUT" });
-    assert.ok(Date.now() - began < 8_000);
+    assert.ok(Date.now() - began < 20_000);
     await waiting.end({ timeout: 1 });
     process.kill(server.pid, "SIGCONT");
     await until("an answer", () => db`select 1`.catch(() => null));

@@ -114,7 +114,7 @@ test("a stale postmaster.pid whose pid is another program's by now touches nothi
   const data = join(home.path, "data");
   const { uid, gid } = await stat(data);
   // Under the same uid, where PostgreSQL itself would take the pid for its predecessor's.
-  const other = spawn("sleep", ["60"], { uid, gid, stdio: "ignore" });
+  const other = spawn("sleep", ["600"], { uid, gid, stdio: "ignore" });
   await once(other, "spawn");
   const record = [other.pid, data, 1_700_000_000, 25_432, "", "127.0.0.1", "", "ready"];
   await writeFile(join(data, "postmaster.pid"), `${record.join("\n")}\n`);
