@@ -9,7 +9,8 @@ import { createCommandAdapter } from "../../src/layers/runtime/command-adapter.t
 
 const one = "1".repeat(40);
 const two = "2".repeat(40);
-const signal = AbortSignal.timeout(60_000);
+/** The runner bounds each test: a deadline for all of them together would be the machine's. */
+const { signal } = new AbortController();
 
 /** Keeps the tag of the service in a file, and says like the real one what it is asked for. */
 const docker = `#!/bin/sh
@@ -65,7 +66,7 @@ async function startExample(name: string) {
   const adapter = (changes: object = {}) =>
     createCommandAdapter({
       service: "content-api",
-      config: { ...runtime, timeout: 2_000, ...changes },
+      config: { ...runtime, timeout: 20_000, ...changes },
       base: folder,
       environment: {
         ...process.env,
@@ -124,7 +125,7 @@ test("a command that refuses, one that does nothing, and a rollout that sticks a
   await using silent = await startExample("docker compose");
   await silent.adapter().set(one, signal);
   await silent.mark("ignores");
-  const ignored = await silent.adapter({ timeout: 500 }).set(two, signal);
+  const ignored = await silent.adapter({ timeout: 2_000 }).set(two, signal);
   assert.ok(ignored.outcome === "failed");
   assert.match(ignored.because, /exited with 0, and `read` prints 1{40}/);
 });
@@ -136,7 +137,7 @@ test("a command that hangs is killed with all it started, one that is missing is
   const hung = await example.adapter({ timeout: 300, set: hangs }).set(two, signal);
   assert.ok(hung.outcome === "failed");
   assert.match(hung.because, /longer than 300 ms/);
-  assert.ok(performance.now() - began < 5_000);
+  assert.ok(performance.now() - began < 30_000);
   await assert.rejects(example.adapter({ read: ["no-such-program"] }).read(signal), {
     code: "missing_program",
     message: /no-such-program/,

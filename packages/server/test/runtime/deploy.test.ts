@@ -47,13 +47,13 @@ test("a request that outlasts the drain is cut, and the old instance ends", asyn
 });
 
 test("a new instance that does not become healthy leaves the old one serving and says why", async () => {
-  await using world = await startServiceWorld({ runtime: { ready: "600ms" } });
+  await using world = await startServiceWorld({ runtime: { ready: "4s" } });
   const first = await world.behave({});
   await world.runtime.services.deploy(world.service, order);
   for (const [behaviour, says] of [
     [{ exitAtStart: "no schema" }, /exited with code 3/],
-    [{ health: 500 }, /answered 500 within 600 ms/],
-    [{ hangs: true }, /did not answer within 600 ms/],
+    [{ health: 500 }, /answered 500 within 4000 ms/],
+    [{ hangs: true }, /did not answer within 4000 ms/],
   ] as const) {
     await world.behave(behaviour);
     await assert.rejects(world.runtime.services.deploy(world.service, order), {
@@ -85,7 +85,7 @@ test("a hung old instance is ended when its drain is over", async () => {
   await world.runtime.services.deploy(world.service, order);
   assert.equal((await waiting).status, 502);
   assert.equal(await answerOf(world), second);
-  assert.throws(() => process.kill(pid ?? 0, 0), { code: "ESRCH" });
+  assert.equal(identify(pid ?? 0), null);
 });
 
 test("bodies, chunks and repeated headers go through the front as they came", async () => {

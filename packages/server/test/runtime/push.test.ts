@@ -56,7 +56,7 @@ test("what the gate holds is not deployed, its newest allowed ancestor is, and a
 });
 
 test("a push that does not become healthy is on record, is not tried again at once, and the next one goes out", async () => {
-  await using world = await startServiceWorld({ runtime: { ready: "1s" } });
+  await using world = await startServiceWorld();
   const first = await world.behave({});
   const loop = world.loop();
   await untilServes(world, first);

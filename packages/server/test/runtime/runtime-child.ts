@@ -7,7 +7,7 @@ const { runtime, mirrors } = await openRuntime(openDatabase(databaseUrl), {
   folder,
   port: Number(port),
 });
-await (await mirrors.of("api")).fetch(AbortSignal.timeout(10_000));
+await (await mirrors.of("api")).fetch(AbortSignal.timeout(60_000));
 const order = { revision: null, reason: null, override: false, actor: "lastgood" };
 process.stdout.write("deploying\n");
 await runtime.services.deploy("content-api", order);

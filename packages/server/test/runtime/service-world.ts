@@ -97,8 +97,8 @@ export async function openRuntime(
           adapter: "process",
           start: ["node", "server.mjs"],
           port,
-          ready: "5s",
-          drain: "2s",
+          ready: "30s",
+          drain: "10s",
           ...settings,
         },
         probes,
@@ -168,7 +168,7 @@ export async function startServiceWorld({
     await git("add", "--all");
     await git("commit", "--quiet", "--message", `change ${Object.keys(files).join(", ")}`);
     const mirror = await mirrors.of("api");
-    const tip = await mirror.fetch(AbortSignal.timeout(10_000));
+    const tip = await mirror.fetch(AbortSignal.timeout(60_000));
     if (tip === null) throw new Error("the branch has no tip");
     tell("api", tip);
     return tip;
@@ -218,10 +218,14 @@ export async function answerOf({ url }: ServiceWorld, path = "/"): Promise<strin
 
 /** Resolves when the service answers from this revision and the ledger knows it. */
 export async function untilServes(world: ServiceWorld, revision: string): Promise<void> {
-  await until(`${revision} to be served`, async () => {
-    if ((await answerOf(world).catch(() => "")) !== revision) return null;
-    const rows = await world.store.db`
+  await until(
+    `${revision} to be served`,
+    async () => {
+      if ((await answerOf(world).catch(() => "")) !== revision) return null;
+      const rows = await world.store.db`
       select 1 from service_records where served = ${revision} and intent is null`;
-    return rows.length > 0 ? true : null;
-  });
+      return rows.length > 0 ? true : null;
+    },
+    60_000,
+  );
 }
