@@ -47,7 +47,7 @@ test(`a saver killed at any moment leaves a repository that the next one goes on
     const { save, keep } = await saveWorkTree(tree.path, { home: tree.home, session });
     const { directory } = keep;
     run(directory, "fsck", "--full", "--strict");
-    const saves = await listSaves(keep, session, AbortSignal.timeout(60_000));
+    const saves = await listSaves(keep, session, AbortSignal.timeout(150_000));
     const kept = new Set(saves.map(({ id }) => id));
     const lost = acknowledged.filter((each) => !kept.has(each));
     assert.deepEqual(lost, [], `kill ${kill}`);

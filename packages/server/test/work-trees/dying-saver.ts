@@ -8,7 +8,7 @@ const [path = "", home = "", session = ""] = process.argv.slice(2);
 const saver = createSaver(await openWorkTree(path, { home }), session);
 for (let n = 0; ; n++) {
   for (let file = 0; file < 30; file++) appendFileSync(join(path, `${file}.md`), `${n} words\n`);
-  const { save } = await saver.save("change", AbortSignal.timeout(60_000));
+  const { save } = await saver.save("change", AbortSignal.timeout(150_000));
   // Its parent notes what was acknowledged.
   process.stdout.write(`${save.id}\n`);
 }

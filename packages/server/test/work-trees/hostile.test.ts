@@ -212,7 +212,7 @@ function replace(tree: TestTree, path: string, make: (path: string) => void): vo
 }
 
 for (const { name, make, says, lists = [] } of hostilities) {
-  test(`nothing is run and nothing leaks: ${name}`, { timeout: 60_000 }, async () => {
+  test(`nothing is run and nothing leaks: ${name}`, { timeout: 170_000 }, async () => {
     using tree = makeTree();
     tree.write({ "docs/secret": "mine\n", "a.md": "one\n" });
     tree.commit();
@@ -228,7 +228,7 @@ for (const { name, make, says, lists = [] } of hostilities) {
     const sang = infest(tree.at(".git"), join(tree.folder, "canaries"));
     await make(tree, outside);
 
-    const signal = AbortSignal.timeout(50_000);
+    const signal = AbortSignal.timeout(160_000);
     const options = { home: tree.home, fetchMsMax: 2_000, signal };
     const report = await readWorkTree(tree.path, options);
     const { save } = await saveWorkTree(tree.path, {
