@@ -40,7 +40,7 @@ export function infest(gitDirectory: string, canaries: string): () => readonly s
     `[alias]\n\tupload-pack = "!${command("alias-upload")}"\n\treceive-pack = "!${command("alias-receive")}"`,
     `[trailer "x"]\n\tcommand = ${command("trailer")}`,
     `[receive]\n\tautogc = true\n\tdenyCurrentBranch = updateInstead`,
-    `[gc]\n\tauto = 1\n\trecentObjectsHook = ${command("gc")}`,
+    `[gc]\n\tauto = 1\n\tautoDetach = false\n\trecentObjectsHook = ${command("gc")}`,
     `[remote "origin"]\n\turl = ext::${command("ext")}\n\tuploadpack = ${command("lazy")}\n\tpromisor = true`,
     `[submodule "x"]\n\tupdate = "!${command("submodule")}"\n\turl = ext::${command("submodule-url")}`,
   ];
