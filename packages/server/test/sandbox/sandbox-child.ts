@@ -3,6 +3,6 @@ import { openSandboxes } from "./sandbox-world.ts";
 
 const [folder = "", adminUrl = "", revision = ""] = process.argv.slice(2);
 const { sandboxes } = await openSandboxes(folder, adminUrl, {});
-await sandboxes.open("content-api", revision, AbortSignal.timeout(30_000));
+await sandboxes.open("content-api", revision, AbortSignal.timeout(150_000));
 process.stdout.write("open\n");
 setInterval(() => {}, 1_000);

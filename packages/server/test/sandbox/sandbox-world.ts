@@ -82,7 +82,7 @@ export async function startSandboxWorld({
     for (const [path, text] of Object.entries(files)) await writeFile(join(repository, path), text);
     await git("add", "--all");
     await git("commit", "--quiet", "--allow-empty", "--message", "change");
-    const tip = await (await mirrors.of("api")).fetch(AbortSignal.timeout(10_000));
+    const tip = await (await mirrors.of("api")).fetch(AbortSignal.timeout(60_000));
     if (tip === null) throw new Error("the branch has no tip");
     return tip;
   }
@@ -99,7 +99,7 @@ export async function startSandboxWorld({
     sandboxes,
     commit,
     async checkOnce(revision) {
-      const signal = AbortSignal.timeout(60_000);
+      const signal = AbortSignal.timeout(150_000);
       await using opened = await sandboxes.open("content-api", revision, signal);
       return await opened.check(signal);
     },
@@ -136,7 +136,7 @@ export async function openSandboxes(
           fixture: "fixture.sql",
           start: ["node", "server.mjs"],
           check: ["node", "check.mjs"],
-          timeout: "10s",
+          timeout: "60s",
           ...sandbox,
         },
       },
