@@ -230,6 +230,7 @@ async function withDeadline<T>(
   query: Promise<T> & { cancel(): unknown },
   signal: AbortSignal,
 ): Promise<T> {
+  signal.throwIfAborted();
   const cancel = () => void query.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   try {
