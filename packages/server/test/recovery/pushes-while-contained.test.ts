@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import type { JournalPoint } from "../../src/recovery/runner.ts";
 import { run } from "../code/world.ts";
 import { until } from "../support/until.ts";
@@ -9,22 +10,29 @@ import { type BrokenWorld, patienceMs, startBrokenWorld, startHandling } from ".
 function watchServed(world: BrokenWorld) {
   const served = new Set<string>();
   let stopped = false;
+  const look = async () => {
+    const revision = await world.asked("/revision");
+    if (revision !== undefined) served.add(revision);
+  };
   const watching = (async () => {
     while (!stopped) {
-      const revision = await world.asked("/revision");
-      if (revision !== undefined) served.add(revision);
+      await look();
+      // What is looked at has to run as well.
+      await pause(10);
     }
   })();
   return async () => {
     stopped = true;
     await watching;
+    // What it sees last is asked for after it was stopped.
+    await look();
     return served;
   };
 }
 
 for (const when of ["before the revert is pushed", "before the revert is verified"] as const) {
   test(`what a contained agent pushes ${when} goes live when the recovery is verified, not with it`, {
-    timeout: 100_000,
+    timeout: 400_000,
   }, async () => {
     await using world = await startBrokenWorld();
     const { origin } = world;
