@@ -126,7 +126,7 @@ test("an automatic recovery that contradicts another actor's is left to whoever 
 });
 
 test("a second actor's recovery of what one is moving is refused, and calls a person once", {
-  timeout: 60_000,
+  timeout: 400_000,
 }, async () => {
   await using world = await startBrokenWorld();
   const held = Promise.withResolvers<void>();
@@ -174,7 +174,7 @@ test("a second actor's recovery of what one is moving is refused, and calls a pe
 });
 
 test("whoever serves again at once what a recovery took away contradicts it, and a person is called once", {
-  timeout: 100_000,
+  timeout: 400_000,
 }, async () => {
   await using world = await startBrokenWorld();
   const client = await world.start();

@@ -172,7 +172,7 @@ test("a failed recovery frees what it held once its incident is over", async () 
 
 for (const acts of [["take", "close"], ["take", "done"], ["close"]] as const) {
   test(`${acts.join(", then ")}: the dial stays where the person left it`, async () => {
-    await using server = await startRouter({ ramp: [100], holdback: 5, reverseHold: "2s" });
+    await using server = await startRouter({ ramp: [100], holdback: 5, reverseHold: "60s" });
     const { client, judge } = server;
     const { id } = await start(client);
     await reaches(client, id, "canary", 100);

@@ -15,7 +15,9 @@ const everyStep = [0, 1, 2, 3, 4, 5, 6].flatMap((index) => [
   `${index}:verified`,
 ]);
 
-test("killed after every word of the journal, a recovery ends the same, with nothing done twice", async () => {
+test("killed after every word of the journal, a recovery ends the same, with nothing done twice", {
+  timeout: 600_000,
+}, async () => {
   await using store = await startDatabase({ max: 4 });
   const { db, url } = store;
   for (const point of ["captured", ...everyStep]) {
@@ -68,7 +70,7 @@ async function finished(db: Db, id: RecoveryId): Promise<void> {
 
 /** Resolves when the process says that it passed this point of the journal. */
 async function reached(child: ReturnType<typeof fork>, point: string): Promise<void> {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   for await (const [message] of on(child, "message", { signal })) {
     if ((message as { point: string }).point === point) return;
   }

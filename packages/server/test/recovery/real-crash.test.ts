@@ -14,7 +14,7 @@ const handful = 3;
 const lanes = 2;
 
 test("killed from outside after any step, Lastgood ends a real recovery the same, nothing twice", {
-  timeout: everyStep ? 900_000 : 100_000,
+  timeout: everyStep ? 900_000 : 600_000,
 }, async (t) => {
   const { planned, end: expected } = await uninterrupted();
   const points = [
@@ -129,7 +129,7 @@ function startDoomed({ server }: BrokenWorld, holdAt: string) {
 /** What the process says under this name; it says nothing else that matters here. */
 async function said(child: ChildProcess, name: "url" | "point"): Promise<string> {
   const done = new AbortController();
-  const signal = AbortSignal.any([done.signal, AbortSignal.timeout(60_000)]);
+  const signal = AbortSignal.any([done.signal, AbortSignal.timeout(patienceMs)]);
   const message = async () => {
     for await (const [heard] of on(child, "message", { signal })) {
       const value = (heard as Record<string, string | undefined>)[name];

@@ -35,7 +35,7 @@ async function verified(client: Client, id: string): Promise<Recovery> {
       assert.ok(!["failed", "refused"].includes(recovery.state), recovery.because);
       return recovery.state === "verified" ? recovery : null;
     },
-    60_000,
+    150_000,
   );
 }
 
