@@ -30,7 +30,9 @@ function unmoved(leaves: readonly string[] | undefined, before: Digests, after: 
   assert.deepEqual(moved(before, after), leaves ?? []);
 }
 
-test("bad input is refused with its code and what to do, and moves nothing", async (t) => {
+test("bad input is refused with its code and what to do, and moves nothing", {
+  timeout: 900_000,
+}, async (t) => {
   await using world = await startSmallWorld();
   let before = await world.digest();
   const rows = [

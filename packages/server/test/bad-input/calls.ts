@@ -22,7 +22,7 @@ export async function ask(world: SmallWorld, call: HttpCall): Promise<Outcome> {
       ...(payload === undefined ? {} : { "content-type": type ?? "application/json" }),
     },
     ...(payload === undefined ? {} : { body: payload }),
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(120_000),
   });
   const text = await response.text();
   if (response.headers.get("content-type")?.startsWith("application/problem+json") !== true) {
@@ -55,7 +55,7 @@ export async function type(world: SmallWorld, call: CommandLine): Promise<Outcom
     execFile(
       process.execPath,
       args,
-      { env, cwd: world.folder, timeout: 30_000, encoding: "utf8" },
+      { env, cwd: world.folder, timeout: 120_000, encoding: "utf8" },
       (error, stdout, stderr) => {
         const exit = error === null ? 0 : Number(error.code ?? -1);
         resolve({ exit, ...problemOf(stdout, stderr) });
