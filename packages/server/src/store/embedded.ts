@@ -100,6 +100,7 @@ async function open(
       if (stopping.signal.aborted) return;
       try {
         current = await launch(house, port, stopping.signal);
+        if (stopping.signal.aborted) return;
         failures = 0;
         log?.info({ pid: current.pid }, "PostgreSQL is back");
       } catch (error) {
@@ -123,6 +124,8 @@ async function open(
       try {
         await stopPostmaster(data, current.pid);
         await kept;
+        // One that was being started again is another by now.
+        await stopPostmaster(data, current.pid);
       } finally {
         clearInterval(awake);
         lock.release();
