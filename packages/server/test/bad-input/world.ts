@@ -112,7 +112,10 @@ function configOf(folder: string, origins: Origins): unknown {
         },
       },
     },
-    messages: { consumers: { "marketing-v1": { agent: "marketing", maxDeliver: 1 } } },
+    messages: {
+      // What is in hand stays so for longer than the table takes.
+      consumers: { "marketing-v1": { agent: "marketing", maxDeliver: 1, ackWait: "1h" } },
+    },
   };
 }
 

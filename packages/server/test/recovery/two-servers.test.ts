@@ -1,7 +1,8 @@
 /** A recovery that two servers may run, of a service whose samples come to one of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startTwoServers } from "../rollouts/two-servers.ts";
+import type { Replica } from "../rollouts/replica.ts";
+import { type Servers, startTwoServers } from "../rollouts/two-servers.ts";
 import { until } from "../support/until.ts";
 
 const config = `
@@ -32,7 +33,7 @@ test("the server that gets no samples of the service leaves it to the one that d
   });
   await until("its decision", async () => (await hears.client.incident(id)).state === "decided");
   await hears.client.takeIncident(id, "mine");
-  process.kill(hears.pid(), "SIGSTOP");
+  await stopBetweenTransactions(servers, hears);
   try {
     await deaf.client.finishIncident(id, "I put it right");
     await until("the deaf one to have looked", async () => {
@@ -52,3 +53,17 @@ test("the server that gets no samples of the service leaves it to the one that d
     return state === "verified";
   });
 });
+
+/** Stopped within one, it would hold what that had locked, and the other server would wait for it. */
+async function stopBetweenTransactions({ db }: Servers, replica: Replica): Promise<void> {
+  await until("it to be stopped between its transactions", async () => {
+    process.kill(replica.pid(), "SIGSTOP");
+    const open = await db`
+      select from pg_stat_activity
+      where datname = current_database() and backend_type = 'client backend'
+        and state <> 'idle' and pid <> pg_backend_pid()`;
+    if (open.length === 0) return true;
+    process.kill(replica.pid(), "SIGCONT");
+    return null;
+  });
+}
