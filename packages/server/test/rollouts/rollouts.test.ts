@@ -12,7 +12,9 @@ test("a release goes up its ramp while the judge says well, and what served befo
   const canary = await reaches(client, id, "canary", 10);
   assert.equal(canary.prior, "v13");
   assert.equal(await pinned(client), "v13:90 v14:10");
-  assert.deepEqual(judge.watched.get("production/router")?.control, "v13");
+  await until("it to be watched beside v13", () => {
+    return judge.watched.get("production/router")?.control === "v13";
+  });
   judge.say("well");
   await reaches(client, id, "live", 100);
   assert.equal(await pinned(client), "v14:100");
@@ -73,7 +75,10 @@ test("a candidate that is worse is turned back by an incident, with proof, and i
   const { barred } = await client.release("router", "v14");
   assert.equal(barred?.incident, incident.id);
   await assert.rejects(start(client), { code: "was_rolled_back" });
-  const post = await until("the post-mortem", () => client.postMortem(incident.id));
+  const post = await until("the post-mortem", async () => {
+    const written = await client.postMortem(incident.id);
+    return !written.draft && written;
+  });
   assert.equal(post.cause?.target, "router");
   const events = (await client.rollout(id)).events.map(({ event }) => event);
   assert.deepEqual(events.slice(-4), [
