@@ -58,10 +58,13 @@ async function counted({ client }: Replica): Promise<number> {
 
 /** Who judges, and who does not. */
 async function shift(): Promise<{ judging: Replica; other: Replica }> {
-  const [row] = await servers.db<{ holder: string }[]>`
-    select holder from leases where name = 'release-judge' and expires_at > now()`;
+  const { holder } = await until("one of them to hold the office", async () => {
+    const [row] = await servers.db<{ holder: string }[]>`
+      select holder from leases where name = 'release-judge' and expires_at > now()`;
+    return row;
+  });
   const [one, two] = servers.replicas;
-  const isOne = row?.holder.split(":")[1] === String(one.pid());
+  const isOne = holder.split(":")[1] === String(one.pid());
   return isOne ? { judging: one, other: two } : { judging: two, other: one };
 }
 
