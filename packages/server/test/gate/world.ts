@@ -40,7 +40,8 @@ export interface GateWorld extends AsyncDisposable {
 }
 
 export async function startGateWorld(
-  gate: object = {},
+  /** `answersWithin`: how long a release may take, by default longer than any that does not hang. */
+  { answersWithin = "1m", ...gate }: Readonly<Record<string, unknown>> = {},
   more: object = {},
   seams: Seams = {},
 ): Promise<GateWorld> {
@@ -63,7 +64,7 @@ export async function startGateWorld(
   await new Promise<void>((resolve) => answering.listen(0, "127.0.0.1", resolve));
   const address = answering.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const run = { http: `http://127.0.0.1:${port}/`, timeout: "400ms" };
+  const run = { http: `http://127.0.0.1:${port}/`, timeout: answersWithin };
   const server = await startServer({ gate: { [router]: { run, ...gate } }, ...more }, seams);
   const { client } = server;
   await client.declareArtifact(router, { kind: "config", inFlight: "switch" });

@@ -13,6 +13,7 @@ import {
   startGateWorld,
 } from "../gate/world.ts";
 import { handJudge, reaches } from "../rollouts/world.ts";
+import { until } from "../support/until.ts";
 
 const bad: Rules = { capitals: "general" };
 const tickets = Array.from({ length: 6 }, (_, index) => `refund order ${index}`).flatMap((text) => [
@@ -24,9 +25,10 @@ const drop = ["$.customer.name", "$..mail"];
 
 async function learn({ client }: GateWorld, rollout?: string): Promise<Learning> {
   const { id } = await client.learnFromRollback(production, router, { rollout });
-  const learning = await client.learning(id, { waitMs: 20_000 });
-  assert.equal(learning.state, "ended");
-  return learning;
+  return await until("it to be learned", async () => {
+    const learning = await client.learning(id, { waitMs: 20_000 });
+    return learning.state === "ended" && learning;
+  });
 }
 
 test("what failed under a release that a person took back becomes a check, without what is to be left out", async () => {
