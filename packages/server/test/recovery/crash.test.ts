@@ -17,33 +17,34 @@ const everyStep = [0, 1, 2, 3, 4, 5, 6].flatMap((index) => [
 
 test("killed after every word of the journal, a recovery ends the same, with nothing done twice", {
   timeout: 600_000,
-}, async () => {
+}, async (t) => {
   await using store = await startDatabase({ max: 4 });
   const { db, url } = store;
-  for (const point of ["captured", ...everyStep]) {
-    await db`drop table if exists fake_world`;
-    await createFakeWorld(db);
-    const id = await planned(db);
+  for (const point of ["captured", ...everyStep])
+    await t.test(`killed at ${point}`, async () => {
+      await db`drop table if exists fake_world`;
+      await createFakeWorld(db);
+      const id = await planned(db);
 
-    const doomed = fork(join(import.meta.dirname, "killed-room.ts"), [url, point]);
-    await reached(doomed, point);
-    doomed.kill("SIGKILL");
-    await once(doomed, "exit");
-    // Only so that this test need not wait for the lease to run out by itself.
-    await db`update leases set expires_at = now()`;
+      const doomed = fork(join(import.meta.dirname, "killed-room.ts"), [url, point]);
+      await reached(doomed, point);
+      doomed.kill("SIGKILL");
+      await once(doomed, "exit");
+      // Only so that this test need not wait for the lease to run out by itself.
+      await db`update leases set expires_at = now()`;
 
-    await finished(db, id);
-    assert.deepEqual(
-      await readFakeWorld(db),
-      {
-        code: "good-after-bad (1)",
-        fleet: "free (2)",
-        messages: "flowing (2)",
-        runtime: "good-after-bad (1)",
-      },
-      `killed at ${point}`,
-    );
-  }
+      await finished(db, id);
+      assert.deepEqual(
+        await readFakeWorld(db),
+        {
+          code: "good-after-bad (1)",
+          fleet: "free (2)",
+          messages: "flowing (2)",
+          runtime: "good-after-bad (1)",
+        },
+        `killed at ${point}`,
+      );
+    });
 });
 
 /** A recovery that was let go while no server ran. */

@@ -11,12 +11,16 @@ import { type BrokenWorld, patienceMs, startBrokenWorld, startHandling } from ".
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const everyStep = process.env.EVERY_STEP === "1";
 const handful = 3;
+/** Worlds mostly wait: a few of them at a time. */
 const lanes = 2;
 
 test("killed from outside after any step, Lastgood ends a real recovery the same, nothing twice", {
   timeout: everyStep ? 900_000 : 600_000,
+  concurrency: lanes,
 }, async (t) => {
-  const { planned, end: expected } = await uninterrupted();
+  const whole: Awaited<ReturnType<typeof uninterrupted>>[] = [];
+  await t.test("uninterrupted", async () => void whole.push(await uninterrupted()));
+  const [{ planned, end: expected } = assert.fail("uninterrupted it does not end")] = whole;
   const points = [
     "captured",
     ...planned.steps.flatMap(({ index }) =>
@@ -32,30 +36,12 @@ test("killed from outside after any step, Lastgood ends a real recovery the same
   const drawn = everyStep ? points : chanceOf(seed).shuffle(points).slice(0, handful);
   const chosen = process.env.POINT === undefined ? drawn : [process.env.POINT];
   t.diagnostic(`SEED=${seed}: ${chosen.length} of ${points.length} points: ${chosen.join(" ")}`);
-  await inLanes(chosen, async (point) => {
-    const began = performance.now();
-    assert.deepEqual(await killedAt(point), expected, `killed at ${point} (SEED=${seed})`);
-    t.diagnostic(`${point}: the same end, ${Math.round(performance.now() - began)} ms`);
-  });
+  const kill = async (point: string) =>
+    await t.test(`killed at ${point}`, async () => {
+      assert.deepEqual(await killedAt(point), expected, `killed at ${point} (SEED=${seed})`);
+    });
+  await Promise.all(chosen.map(kill));
 });
-
-/** Worlds mostly wait: a few of them at a time. The first failure ends every lane. */
-async function inLanes(points: readonly string[], act: (point: string) => Promise<void>) {
-  const left = [...points];
-  const lane = async () => {
-    for (let point = left.shift(); point !== undefined; point = left.shift()) {
-      try {
-        await act(point);
-      } catch (error) {
-        left.length = 0;
-        throw error;
-      }
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
-  const failed = ended.find((each) => each.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
 
 async function uninterrupted() {
   await using world = await startBrokenWorld();
