@@ -15,6 +15,7 @@
  *   L4. What follows is decided by the incident as it is once the work before it has ended, not as the turn had read it.
  */
 import type { Logger } from "pino";
+import { orAborted } from "../abort.ts";
 import type { IncidentId } from "../ids.ts";
 import { type Loop, startLoop } from "../loop.ts";
 import { whileHolding } from "../store/lease.ts";
@@ -98,7 +99,7 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
     await beginEach("settle", ["decided", "frozen"], signal, async (stored) => {
       await handOver(deps, stored);
       await follow(deps, stored);
-      await subside(deps, stored);
+      await subside(deps, stored, signal);
       await lookAgain(deps, stored, loop);
     });
     await beginEach("follow", ["contained", "restored", "mended"], signal, async (stored) => {
@@ -108,7 +109,7 @@ export function startIncidentLoop(deps: IncidentLoopDeps): Loop {
     });
     await beginEach("write up", ["verified", "resumed"], signal, async (stored) => {
       await follow(deps, stored);
-      await writeUp(deps, stored, written);
+      await writeUp(deps, stored, written, signal);
     });
     begin("contradictions", signal, () => watchContradictions(deps));
     for (const stored of await pagesDue(db, deps.world.now())) await escalate(deps, stored);
@@ -173,7 +174,11 @@ async function follow(deps: IncidentLoopDeps, { incident }: Stored): Promise<voi
  * Every symptom holds again and nobody moved anything: after a quiet time the incident is closed, as
  * mended where somebody took a suspect back, as subsided where there is nobody to blame.
  */
-async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
+async function subside(
+  deps: IncidentLoopDeps,
+  stored: Stored,
+  stopping: AbortSignal,
+): Promise<void> {
   const { db, world, signals } = deps;
   const { incident } = stored;
   if (incident.state !== "decided" && incident.state !== "frozen") return;
@@ -190,7 +195,8 @@ async function subside(deps: IncidentLoopDeps, stored: Stored): Promise<void> {
   const blamed = incident.decision?.changes ?? [];
   const taker = await takenBackBy(deps, blamed);
   if (blamed.length > 0 && taker === null) return;
-  if (taker !== null && (await deps.writeUps.wantingByHand(incident.id)) !== null) return;
+  const wanting = async () => await orAborted(deps.writeUps.wantingByHand(incident.id), stopping);
+  if (taker !== null && (await wanting()) !== null) return;
   const outcome = taker === null ? "subsided" : "mended";
   const since = stored.quietSince.toISOString();
   const because =
@@ -266,12 +272,15 @@ async function writeUp(
   deps: IncidentLoopDeps,
   { incident }: Stored,
   written: Map<IncidentId, Incident["state"]>,
+  stopping: AbortSignal,
 ): Promise<void> {
   const { writeUps, world } = deps;
   const { state } = incident;
   if (written.get(incident.id) !== state) {
-    if (state === "verified") await writeUps.draft(incident.id);
-    else await writeUps.finish(incident.id);
+    const { id } = incident;
+    const writing = state === "verified" ? writeUps.draft(id) : writeUps.finish(id);
+    // Its check may take minutes: a stop does not wait for it, and the next start makes it.
+    await orAborted(writing, stopping);
     written.set(incident.id, state);
   }
   if (state !== "resumed") return;
