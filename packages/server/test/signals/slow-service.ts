@@ -8,8 +8,10 @@ export interface SlowService extends AsyncDisposable {
   delayMs: number;
   status: number;
   body: string;
-  /** Requests so far, and the most that were under way at once. */
-  readonly seen: { requests: number; atOnceMax: number };
+  /** Called as each request comes, before it is seen how it is to be answered. */
+  asked(): void;
+  /** Requests so far, the most that were under way at once, and when each came. */
+  readonly seen: { requests: number; atOnceMax: number; readonly cameAt: number[] };
 }
 
 /** A real HTTP service on a free port whose answers a test can slow down, fail or hold back. */
@@ -22,7 +24,8 @@ export async function startSlowService(): Promise<SlowService> {
     delayMs: 0,
     status: 200,
     body: "{}",
-    seen: { requests: 0, atOnceMax: 0 },
+    asked() {},
+    seen: { requests: 0, atOnceMax: 0, cameAt: [] as number[] },
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearTimeout(timer);
       server.closeAllConnections();
@@ -30,7 +33,9 @@ export async function startSlowService(): Promise<SlowService> {
     },
   };
   function answer(_: IncomingMessage, response: ServerResponse): void {
+    service.asked();
     service.seen.requests += 1;
+    service.seen.cameAt.push(Date.now());
     atOnce += 1;
     service.seen.atOnceMax = Math.max(service.seen.atOnceMax, atOnce);
     response.once("close", () => {
