@@ -91,7 +91,8 @@ test("a hostile message of a megabyte is read at once", () => {
     for (const message of [text, `feat: ${text}`, `x\n\n${text}`, `${text}\n\nTask: T`]) {
       const began = performance.now();
       parseCheckpoint(message);
-      assert.ok(performance.now() - began < 250, `${JSON.stringify(unit)} took too long`);
+      // Some milliseconds; who looks again at each letter takes minutes.
+      assert.ok(performance.now() - began < 5_000, `${JSON.stringify(unit)} took too long`);
     }
   }
 });

@@ -13,7 +13,7 @@ const config = {
   },
 };
 const reads = "reads_latency_ms";
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 
 function undoOf(services: readonly string[], since: number): Undo {
   return {

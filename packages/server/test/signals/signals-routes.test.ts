@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sample } from "@lastgood/sdk";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 const config = {
   services: {
@@ -176,18 +177,14 @@ test("a rule is shown with its trajectory and the changes of its verdict", async
   const series = (from: number, n: number, ok: boolean): Sample[] =>
     Array.from({ length: n }, (_, index) => ({ ...good, ok, at: at(from + index) }));
   await server.client.sendSamples([...series(0, 600, true), ...series(600, 30, false)]);
-  const deadline = Date.now() + 8_000;
-  for (;;) {
-    const { rule, trajectory, verdicts } = await server.client.rule("publishing");
-    if (verdicts.some(({ verdict }) => verdict === "drift") && trajectory.length > 5) {
-      assert.equal(rule.onset, at(600));
-      assert.ok(trajectory.every((point, index) => point.at >= (trajectory[index - 1]?.at ?? "")));
-      assert.ok((trajectory.at(-1)?.evidence ?? 0) > (trajectory[0]?.evidence ?? 0));
-      break;
-    }
-    assert.ok(Date.now() < deadline, JSON.stringify({ rule, verdicts }));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const { rule, trajectory } = await until("its record", async () => {
+    const found = await server.client.rule("publishing");
+    const isTold = found.verdicts.some(({ verdict }) => verdict === "drift");
+    return isTold && found.trajectory.length > 5 && found;
+  });
+  assert.equal(rule.onset, at(600));
+  assert.ok(trajectory.every((point, index) => point.at >= (trajectory[index - 1]?.at ?? "")));
+  assert.ok((trajectory.at(-1)?.evidence ?? 0) > (trajectory[0]?.evidence ?? 0));
   const again = await server.client.remeasureRule("publishing");
   assert.equal(again.floor, null);
 });
