@@ -30,23 +30,30 @@ export function createBacklog(onTrouble: ((fault: Fault) => void) | undefined): 
   let telling: Promise<void> | null = null;
 
   async function tellAll(): Promise<void> {
-    for (let first = kept[0]; first !== undefined; first = kept[0]) {
-      try {
-        await first.tell();
-      } catch (error) {
-        if (!(error instanceof Fault) || faults[error.code].retry === "later") throw error;
-        // It will never be taken: whoever holds the session hears of it, and what comes after is told.
-        if (error.code === "fenced") throw error;
-        onTrouble?.(error);
-      }
-      kept.shift();
+    // It never ends before `tell` knows of it.
+    await null;
+    try {
+      for (let first = kept[0]; first !== undefined; first = kept[0]) await tellFirst(first);
+    } finally {
+      // At once: what is kept after the last look was taken must not join what has ended.
+      telling = null;
     }
   }
 
+  async function tellFirst(first: Kept): Promise<void> {
+    try {
+      await first.tell();
+    } catch (error) {
+      if (!(error instanceof Fault) || faults[error.code].retry === "later") throw error;
+      // It will never be taken: whoever holds the session hears of it, and what comes after is told.
+      if (error.code === "fenced") throw error;
+      onTrouble?.(error);
+    }
+    kept.shift();
+  }
+
   function tell(): Promise<void> {
-    telling ??= tellAll().finally(() => {
-      telling = null;
-    });
+    telling ??= tellAll();
     return telling;
   }
 
