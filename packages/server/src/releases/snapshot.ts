@@ -114,7 +114,9 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
   return {
     current,
     async newerThan(environment, epoch, { ms, signal }) {
-      const now = await current(environment);
+      const read = await current(environment);
+      // Whoever heard of it in between has woken nobody yet.
+      const now = known.get(environment) ?? read;
       if (now.epoch !== epoch || ms === 0 || ended || signal.aborted) return now;
       const set = waiting.get(environment) ?? new Set();
       waiting.set(environment, set);
