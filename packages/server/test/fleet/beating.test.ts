@@ -9,6 +9,8 @@ import { startServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 
 const beatMs = 150;
+/** Beats of a machine that is busy come later than they are sent. */
+const leaseMs = 3_000;
 
 /** Beats until it is refused, and answers with the session as it ended. */
 async function beatToTheEnd(client: Client, id: string, by: "wrapper"): Promise<Session> {
@@ -24,9 +26,9 @@ async function beatToTheEnd(client: Client, id: string, by: "wrapper"): Promise<
 test("a wrapper keeps a session alive until the agent beats by itself: then only the agent does", async () => {
   await using server = await startServer({ agents: { marketing: {} } });
   const marketing = await server.clientAs("agent", "marketing");
-  const { record } = await marketing.openSession({ leaseMs: 1_000 });
-  const began = Date.now();
-  while (Date.now() - began < 2_500) {
+  const { record } = await marketing.openSession({ leaseMs });
+  const began = performance.now();
+  while (performance.now() - began < 2 * leaseMs) {
     await marketing.heartbeat(record.session_id, { by: "wrapper" });
     await new Promise((resolve) => setTimeout(resolve, beatMs));
   }
@@ -36,7 +38,7 @@ test("a wrapper keeps a session alive until the agent beats by itself: then only
   const ended = await beatToTheEnd(marketing, record.session_id, "wrapper");
   assert.equal(ended.record.exit_reason, "crashed");
   const silentMs = Date.parse(ended.detectedAt ?? "") - Date.parse(ended.lastHeardAt);
-  assert.ok(silentMs >= 1_000 && silentMs < 2_500, `noticed after ${silentMs} ms`);
+  assert.ok(silentMs >= leaseMs && silentMs < 2 * leaseMs, `noticed after ${silentMs} ms`);
 });
 
 test("an agent with hooks may be silent as long as its process lives, and dies with it at once", async () => {

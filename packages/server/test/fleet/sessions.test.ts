@@ -108,9 +108,13 @@ test("an agent that is not heard within its lease has crashed, and its owner hea
 test("heartbeats keep a session alive, and count its tokens", async () => {
   await using server = await startServer(config);
   const marketing = await server.clientAs("agent", "marketing");
-  const { record } = await marketing.openSession({ leaseMs: 1_000 });
-  for (let n = 0; n < 30; n++) {
-    await marketing.heartbeat(record.session_id, { tokens: 10, onRecovery: n < 3 ? 10 : 0 });
+  // Beats of a machine that is busy come later than they are sent.
+  const leaseMs = 3_000;
+  const { record } = await marketing.openSession({ leaseMs });
+  const began = performance.now();
+  for (let n = 0; n < 30 || performance.now() - began < 1.5 * leaseMs; n++) {
+    const counted = n < 30 ? { tokens: 10, onRecovery: n < 3 ? 10 : 0 } : {};
+    await marketing.heartbeat(record.session_id, counted);
     await new Promise((resolve) => setTimeout(resolve, 60));
   }
   const session = await sessionOf(server, record.session_id);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { until } from "../support/until.ts";
 import type { Promised } from "./contract.ts";
 import { openLane } from "./lane.ts";
 import type { MessagesWorld } from "./world.ts";
@@ -25,13 +26,13 @@ export const contractOfFlow: Promised = {
   },
 
   async "the same id within the duplicate window is one message, and after it another"(world) {
-    const lane = await openLane(world, {}, { duplicateWindowMs: 400 });
+    const lane = await openLane(world, {}, { duplicateWindowMs: 3_000 });
     const first = await lane.send("a");
     assert.equal(await lane.send("a"), first);
     const message = await lane.next();
     await world.client.ackMessage(message.token);
     await lane.quiet(1_000);
-    assert.notEqual(await lane.send("a"), first);
+    await until("the window to be over", async () => (await lane.send("a")) !== first);
     const again = await lane.next();
     assert.equal(again.handled, true, "an id that was handled is recognised");
   },
@@ -64,19 +65,19 @@ export const contractOfFlow: Promised = {
 
   async "progress keeps a message with its handler, at most to maxHandle"(world) {
     const { client } = world;
-    const lane = await openLane(world, { maxHandleMs: 4_000, ackWaitMs: 1_500 });
+    const lane = await openLane(world, { maxHandleMs: 8_000, ackWaitMs: 3_000 });
     await lane.send("a");
     const message = await lane.next();
     const began = performance.now();
     let renewals = 0;
-    while (performance.now() - began < 2_400) {
+    while (performance.now() - began < 4_800) {
       await lane.quiet(150);
       if ((await client.progressMessage(message.token)).renewed) renewals += 1;
     }
     assert.ok(renewals >= 2, `${renewals} renewals`);
     const again = await lane.next();
     assert.equal(again.deliveries, 2);
-    assert.ok(performance.now() - began < 9_000);
+    assert.ok(performance.now() - began < 18_000);
     await client.ackMessage(again.token);
   },
 
@@ -128,7 +129,8 @@ export const contractOfFlow: Promised = {
     const sent = performance.now();
     await lane.send("a");
     await waiting;
-    assert.ok(performance.now() - sent < 1_000, `${performance.now() - sent} ms`);
+    // Before the sweep, let alone the end of its time.
+    assert.ok(performance.now() - sent < 4_000, `${performance.now() - sent} ms`);
   },
 
   async "a client that went away while it waited takes nothing with it"(world) {
