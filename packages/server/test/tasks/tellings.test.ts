@@ -76,9 +76,8 @@ test("a server that died between telling and forgetting tells nobody twice", asy
   await writer.completeTask("T-1", { session });
   await world.allTold();
   // What the dead server had not forgotten yet is there again.
-  await world.db`insert into task_tellings select * from kept`;
-  const [row] = await world.db<{ count: number }[]>`select count(*) from task_tellings`;
-  assert.ok((row?.count ?? 0) >= 1, "there was something to tell again");
+  const again = await world.db`insert into task_tellings select * from kept returning id`;
+  assert.ok(again.length >= 1, "there was something to tell again");
   await world.allTold();
   assert.equal((await world.read("lead-durable-v1")).length, 1);
 });
