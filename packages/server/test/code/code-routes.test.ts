@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 import { createOrigin } from "./world.ts";
 
 const bin = join(import.meta.dirname, "../../bin/lastgood.js");
@@ -125,10 +126,9 @@ test("a forge's webhook is believed only when it is signed", async () => {
   assert.equal(await post("other", { "x-gitlab-token": "" }), 401);
   assert.equal(await post("nothing", { "x-gitlab-token": "between us" }), 401);
   assert.equal(await post("api", { "x-hub-signature-256": `sha256=${signature(body)}` }), 202);
-  const deadline = Date.now() + 10_000;
-  while ((await server.client.repository("api")).tip !== pushed) {
-    assert.ok(Date.now() < deadline, "the watch looked within 10 s");
-  }
+  await until("the watch to look", async () => {
+    return (await server.client.repository("api")).tip === pushed;
+  });
   assert.equal(await post("api", { "x-gitea-signature": signature(body) }), 202);
   assert.equal(await post("api", { "x-gitlab-token": "between us" }), 202);
   delete process.env.CODE_TEST_HOOK;
