@@ -109,7 +109,8 @@ test("any patterns ignore of any paths exactly what git ignores", () => {
 
 test("no pattern takes longer than its length and the path's allow", () => {
   const budget = { left: 100_000_000 };
-  const began = performance.now();
+  // Its own work, and not what the machine does beside it.
+  const began = process.cpuUsage();
   for (const hostile of [
     "*a".repeat(200),
     "**/a".repeat(200),
@@ -121,7 +122,7 @@ test("no pattern takes longer than its length and the path's allow", () => {
       hostile.startsWith("*a") || hostile.startsWith("*?"),
     );
   }
-  assert.ok(performance.now() - began < 5_000);
+  assert.ok(process.cpuUsage(began).user < 5_000_000);
   assert.equal(matcherOf("**/a*b")("a".repeat(1_000), { left: 10 }), false);
 });
 
