@@ -305,8 +305,12 @@ export async function createSignals(deps: SignalsDeps): Promise<Signals> {
       await probes.stop();
       await loop.stop();
       await desk.settled();
-      await save(true);
-      await releases.stop();
+      try {
+        await save(true);
+      } finally {
+        // Its loop would go on, where PostgreSQL is away.
+        await releases.stop();
+      }
     },
   };
 }
