@@ -151,9 +151,12 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
       ending.abort();
       for (const timer of calm.values()) clearTimeout(timer);
       await warming;
-      await Promise.all([...open].map((sandbox) => sandbox[Symbol.asyncDispose]()));
-      await (await databases)?.close();
-      await deps.server.stop();
+      // One that cannot be disposed of keeps nothing else.
+      const closing = createClosing();
+      closing.add(() => deps.server.stop());
+      closing.add(async () => await (await databases)?.close());
+      for (const sandbox of open) closing.add(() => sandbox[Symbol.asyncDispose]());
+      await closing.close();
     },
   };
 }

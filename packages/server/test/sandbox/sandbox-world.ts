@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { configSchema } from "../../src/config/config.ts";
 import { createMirrors } from "../../src/git/open-mirrors.ts";
 import type { CheckRun } from "../../src/sandbox/sandbox.ts";
+import type { SandboxServer } from "../../src/sandbox/sandbox-server.ts";
 import { createSandboxes, type SandboxRoom } from "../../src/sandbox/sandboxes.ts";
 import { realWorld } from "../../src/world.ts";
 import { startDatabase, type TestDatabase } from "../support/database.ts";
@@ -124,6 +125,7 @@ export async function openSandboxes(
   adminUrl: string,
   sandbox: Readonly<Record<string, unknown>>,
   declared: "none" | "declarative" = "none",
+  server: SandboxServer = { url: async () => adminUrl, stop: async () => {} },
 ) {
   const config = configSchema.parse({
     repositories: { api: { url: join(folder, "api") } },
@@ -151,7 +153,7 @@ export async function openSandboxes(
     world: realWorld,
     configuration: { base: folder, current: () => config },
     mirrors,
-    server: { url: async () => adminUrl, stop: async () => {} },
+    server,
     folder: join(folder, "home/sandboxes"),
     environment: { ...process.env, PRODUCTION_SECRET: "secret" },
   });

@@ -229,3 +229,27 @@ async function connect(url: string): Promise<void> {
     await sql.end({ timeout: 2 });
   }
 }
+
+test("the PostgreSQL of the sandboxes is stopped also where one of them cannot be disposed of", async () => {
+  await using world = await startSandboxWorld();
+  const revision = await world.commit({});
+  let stopped = false;
+  const { sandboxes } = await openSandboxes(world.folder, world.store.url, {}, "none", {
+    url: async () => world.store.url,
+    async stop() {
+      stopped = true;
+    },
+  });
+  await sandboxes.open("content-api", revision, within());
+  await world.store.goAway();
+  try {
+    await assert.rejects(sandboxes.close());
+    assert.ok(stopped);
+  } finally {
+    await world.store.come();
+    for (const name of await world.leftovers()) {
+      await world.store.db.unsafe(`drop database if exists ${name} with (force)`);
+      await world.store.db.unsafe(`drop role if exists ${name}`);
+    }
+  }
+});
