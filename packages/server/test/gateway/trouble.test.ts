@@ -20,11 +20,20 @@ let anthropic: Anthropic;
 
 before(async () => {
   model = await startFakeModel(() => ({ text: "one two three four five", ...how }));
-  server = await startGateway(model, { firstByteWithin: "300ms", stallAfter: "300ms" });
+  // Only what is silent for ever is asked where nobody waits.
+  const endpoints = {
+    hasty: { url: `${model.url}/v1`, api: "openai", stallAfter: "300ms" },
+    "hasty-claude": { url: model.url, api: "anthropic", stallAfter: "300ms" },
+    impatient: { url: `${model.url}/v1`, api: "openai", firstByteWithin: "300ms" },
+  };
+  server = await startGateway(model, {}, { endpoints });
   openai = await openaiFor(server);
   anthropic = await anthropicFor(server);
   for (const [artifact, content] of [
     ["writer", { endpoint: "claude", model: "big-1" }],
+    ["hasty-router", { endpoint: "hasty", model: "x" }],
+    ["hasty-writer", { endpoint: "hasty-claude", model: "x" }],
+    ["impatient", { endpoint: "impatient", model: "x" }],
     ["lost", { endpoint: "nowhere", model: "x" }],
     ["undeclared", { endpoint: "missing", model: "x" }],
   ] as const) {
@@ -38,11 +47,13 @@ after(async () => {
 });
 
 /** The text until it fails, and how it failed. */
-async function readOpenai(): Promise<{ readonly text: string; readonly error: string | null }> {
+async function readOpenai(
+  artifact = "router",
+): Promise<{ readonly text: string; readonly error: string | null }> {
   let text = "";
   try {
     const stream = await openai.chat.completions.create({
-      ...{ model: "router", messages: ask("hello"), stream: true },
+      ...{ model: artifact, messages: ask("hello"), stream: true },
     });
     for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? "";
     return { text, error: null };
@@ -51,11 +62,13 @@ async function readOpenai(): Promise<{ readonly text: string; readonly error: st
   }
 }
 
-async function readAnthropic(): Promise<{ readonly text: string; readonly error: string | null }> {
+async function readAnthropic(
+  artifact: string,
+): Promise<{ readonly text: string; readonly error: string | null }> {
   let text = "";
   try {
     const stream = anthropic.messages.stream({
-      ...{ model: "writer", max_tokens: 9, messages: ask("hello") },
+      ...{ model: artifact, max_tokens: 9, messages: ask("hello") },
     });
     stream.on("text", (more) => {
       text += more;
@@ -86,13 +99,15 @@ const midway: readonly (readonly [string, ModelAnswer, RegExp])[] = [
 for (const [what, answer, says] of midway) {
   test(`a stream that ${what} is cut, and the client is told in its API's own words`, async () => {
     how = answer;
-    const openaiRead = await readOpenai();
+    const [router, writer] =
+      answer.stalls === undefined ? ["router", "writer"] : ["hasty-router", "hasty-writer"];
+    const openaiRead = await readOpenai(router);
     assert.match(openaiRead.text, /^one two/, "what came before is there");
     assert.match(openaiRead.error ?? "", says);
-    await told("router", says);
-    const anthropicRead = await readAnthropic();
+    await told(router, says);
+    const anthropicRead = await readAnthropic(writer);
     assert.match(anthropicRead.error ?? "", says);
-    await told("writer", says);
+    await told(writer, says);
     how = {};
     assert.deepEqual(await readOpenai(), { text: "one two three four five", error: null });
   });
@@ -108,8 +123,9 @@ const beforehand: readonly (readonly [string, ModelAnswer, number, RegExp])[] = 
 for (const [what, answer, status, says] of beforehand) {
   test(`an answer that ${what} is an error with a status, and no silence`, async () => {
     how = answer;
+    const wanted = answer.stalls === undefined ? "router" : "impatient";
     const asked = openai.chat.completions
-      .create({ model: "router", messages: ask("hello") })
+      .create({ model: wanted, messages: ask("hello") })
       .then(() => assert.fail("it was answered"));
     await assert.rejects(asked, (error: unknown) => {
       assert.equal((error as { status?: number }).status, status, String(error));
@@ -235,7 +251,7 @@ test("an error that no database keeps is told of without what it cannot keep", a
 test("connections that the endpoint closed meanwhile fail no request", async () => {
   how = {};
   for (let round = 0; round < 5; round++) {
-    const answers = await Promise.all(Array.from({ length: 8 }, readOpenai));
+    const answers = await Promise.all(Array.from({ length: 8 }, () => readOpenai()));
     assert.deepEqual(
       answers.filter(({ error }) => error !== null),
       [],

@@ -12,7 +12,7 @@ export async function startGateway(
   { url }: { readonly url: string },
   /** How the endpoints are held to their word. */
   endpoint: Readonly<Record<string, unknown>> = {},
-  rest: Readonly<Record<string, unknown>> = {},
+  { endpoints = {}, ...rest }: Readonly<Record<string, unknown>> = {},
 ): Promise<TestServer & { readonly gateway: string }> {
   process.env.LASTGOOD_TEST_MODEL_KEY = secretKey;
   const key = { keyEnv: "LASTGOOD_TEST_MODEL_KEY", ...endpoint };
@@ -24,6 +24,7 @@ export async function startGateway(
         local: { url: `${url}/v1`, api: "openai", ...key },
         claude: { url, api: "anthropic", ...key },
         nowhere: { url: "http://127.0.0.1:9/v1", api: "openai" },
+        ...(endpoints as object),
       },
       ...rest,
     },
