@@ -19,7 +19,7 @@ async function judged(evaluator: Evaluator, output: JsonValue, expected?: JsonVa
   return [outcome, says] as const;
 }
 
-const node = (source: string, timeoutMs = 10_000): Evaluator => ({
+const node = (source: string, timeoutMs = 60_000): Evaluator => ({
   ...{ kind: "command", timeoutMs },
   command: [process.execPath, "-e", source],
 });
@@ -93,7 +93,7 @@ test("a pattern that backtracks without end is stopped, and those behind it are 
   assert.equal(evil[0], "cannot-tell");
   assert.match(evil[1], /\(a\+\)\+.*was not done within 1000 ms.*backtracks/);
   assert.equal(good[0], "pass");
-  assert.ok(performance.now() - began < 10_000);
+  assert.ok(performance.now() - began < 60_000);
 });
 
 test("a command gets the case on its standard input, and its exit is the answer", async () => {
@@ -108,7 +108,7 @@ test("a command gets the case on its standard input, and its exit is the answer"
 test("a command that hangs, floods, crashes, leaves a child behind or cannot be started tells nothing", async () => {
   const cases: readonly (readonly [Evaluator, RegExp])[] = [
     [node("setInterval(() => {}, 1000)", 300), /not done within 300 ms/],
-    [{ kind: "command", command: ["yes"] }, /wrote over 1048576 bytes/],
+    [{ kind: "command", command: ["yes"], timeoutMs: 60_000 }, /wrote over 1048576 bytes/],
     [node(`process.kill(process.pid, "SIGSEGV")`), /SIGSEGV, which is no answer/],
     [node("process.exit(125)"), /code 125, which is no answer/],
     [{ kind: "command", command: ["/nowhere/at/all"] }, /cannot be started/],
@@ -194,8 +194,10 @@ test("a judge over HTTP is believed when what it says agrees with itself, and bo
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   assert.ok(typeof address === "object" && address !== null);
-  const ask = (way: string) =>
-    judged({ kind: "http", url: `http://127.0.0.1:${address.port}/${way}`, timeoutMs: 1_500 }, "x");
+  const ask = (way: string) => {
+    const timeoutMs = way === "silent" ? 1_500 : 60_000;
+    return judged({ kind: "http", url: `http://127.0.0.1:${address.port}/${way}`, timeoutMs }, "x");
+  };
   try {
     const said = await Promise.all(
       Object.keys(ways).map(async (way) => [way, ...(await ask(way))] as const),

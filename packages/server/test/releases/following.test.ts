@@ -17,7 +17,7 @@ async function followerOf(server: TestServer, agent = "answerer"): Promise<Lastg
 }
 
 async function at(releases: Releases, epoch: number): Promise<void> {
-  await until(`epoch ${epoch}`, () => releases.epoch === epoch, 10_000);
+  await until(`epoch ${epoch}`, () => releases.epoch === epoch);
 }
 
 /** While `act` runs, whatever asks the network fails. */
@@ -216,7 +216,7 @@ async function startAway(): Promise<Away> {
     ...{ server, path, lastgood, troubles },
     follow: (artifacts = [artifact]) =>
       lastgood.releases({
-        ...{ artifacts, storage: fileStorage(path), patienceMs: 300 },
+        ...{ artifacts, storage: fileStorage(path), patienceMs: 60_000 },
         onTrouble: (fault) => troubles.push(fault),
       }),
     async [Symbol.asyncDispose]() {
@@ -253,7 +253,7 @@ test("a consumer starts from its file while the server is away, and catches up w
 
   const began = performance.now();
   await using releases = await world.follow();
-  assert.ok(performance.now() - began < 3_000);
+  assert.ok(performance.now() - began < 30_000, "it did not wait for the server");
   assert.equal(releases.stale, true);
   const { version, content } = releases.resolve(artifact);
   assert.deepEqual([version, content], ["1.0.0", { version: "1.0.0", refundLimit: 500 }]);
@@ -311,7 +311,7 @@ test("a consumer of a database that was put back to an earlier time begins anew"
   const began = performance.now();
   const news = await lastgood.pollPins(production, "worker", { epoch: 12, waitMs: 20_000 });
   assert.deepEqual([news.full, news.epoch, news.pins.length], [true, 1, 1]);
-  assert.ok(performance.now() - began < 10_000, "at once");
+  assert.ok(performance.now() - began < 20_000, "and did not wait");
 });
 
 test("so does one that was away until the database, put back, had moved beyond its epoch", async () => {
@@ -424,7 +424,7 @@ test("two hundred consumers follow a change within seconds, and the frozen ones 
   const { epoch } = await deploy(client, "2.0.0");
   await until("all but the frozen to acknowledge", () => following(200));
   const tookMs = performance.now() - began;
-  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  assert.ok(tookMs < 20_000, `${tookMs} ms, less than anybody's patience`);
   for (const each of consumers) {
     assert.equal(each.epoch, epoch);
     assert.equal(each.resolve(artifact).version, "2.0.0");

@@ -52,7 +52,7 @@ async function followed(server: TestServer, id = "one") {
   return await fleet.releases({
     environment: production,
     artifacts: ["router"],
-    patienceMs: 5_000,
+    patienceMs: 60_000,
     id,
   });
 }
