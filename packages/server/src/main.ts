@@ -156,8 +156,11 @@ async function assemble(options: StartOptions, closing: Closing): Promise<Lastgo
     tokenFile,
     db: store.db,
     async stop({ services = false } = {}) {
-      await closing.close();
-      if (services) await reached.runtime.stopServices();
+      try {
+        await closing.close();
+      } finally {
+        if (services) await reached.runtime.stopServices();
+      }
     },
   };
 }
