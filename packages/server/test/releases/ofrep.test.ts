@@ -174,7 +174,7 @@ test("the environment is the one that is asked for, by header or query", async (
 });
 
 test("each answer has the status that the protocol names", async () => {
-  await using server = await startReleases(["1.0.0", "2.0.0"], { releases: { ofrepPerSecond: 5 } });
+  await using server = await startReleases(["1.0.0", "2.0.0"], { releases: { ofrepPerSecond: 1 } });
   const { client } = server;
   await deploy(client, "1.0.0");
   await deploy(client, "2.0.0", 50);

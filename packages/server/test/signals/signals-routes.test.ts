@@ -173,7 +173,7 @@ test("three distinct reporters are a witness, however often each of them reports
 test("a rule is shown with its trajectory and the changes of its verdict", async () => {
   await using server = await startServer(config);
   const now = Date.now();
-  const at = (index: number) => new Date(now - 200_000 + index * 250).toISOString();
+  const at = (index: number) => new Date(now - (630 - index) * 250).toISOString();
   const series = (from: number, n: number, ok: boolean): Sample[] =>
     Array.from({ length: n }, (_, index) => ({ ...good, ok, at: at(from + index) }));
   await server.client.sendSamples([...series(0, 600, true), ...series(600, 30, false)]);
