@@ -127,7 +127,7 @@ test("what is told late by a clock that is an hour ahead is kept by the server's
   const { state, output, begunAt, endedAt } = await recordOf("ahead");
   assert.deepEqual([state, output], ["finished", "done"]);
   for (const at of [begunAt, endedAt ?? ""]) {
-    assert.ok(Math.abs(Date.parse(at) - real()) < 60_000, at);
+    assert.ok(Math.abs(Date.parse(at) - real()) < 600_000, at);
   }
 });
 
