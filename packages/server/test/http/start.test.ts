@@ -175,16 +175,18 @@ test("the first token is made once, and again only when it was lost", async () =
   );
 });
 
-test("a server killed with -9 comes up on what it left, and a backup of a running one restores", async () => {
+/** A token that is known to the server's store, and nowhere else. */
+async function tokenOfAlice(place: Place, { url }: Running): Promise<string> {
+  const asked = ["token", "create", "--role", "viewer", "--name", "alice"];
+  const made = await place.run("--url", url, ...asked);
+  assert.equal(made.code, 0, made.err);
+  return made.out.trim();
+}
+
+test("a server killed with -9 comes up on what it left", async () => {
   await using place = await makePlace();
   const killed = await place.start();
-  const made = await place.run(
-    "--url",
-    killed.url,
-    ...["token", "create", "--role", "viewer"],
-    ...["--name", "alice"],
-  );
-  assert.equal(made.code, 0, made.err);
+  const token = await tokenOfAlice(place, killed);
   await killed.kill("SIGKILL");
 
   const server = await place.start(
@@ -193,12 +195,17 @@ test("a server killed with -9 comes up on what it left, and a backup of a runnin
     "--log-file",
     join(place.home, "log.json"),
   );
-  const asAlice = await place.run("--url", server.url, "--token", made.out.trim(), "changes");
+  const asAlice = await place.run("--url", server.url, "--token", token, "changes");
   assert.equal(asAlice.code, 0, asAlice.err);
   const [line = ""] = (await readFile(join(place.home, "log.json"), "utf8")).split("\n");
   assert.equal(typeof JSON.parse(line).msg, "string");
   assert.equal(server.err.includes("{"), false);
+});
 
+test("a backup of a running server restores, and neither overwrites what is there", async () => {
+  await using place = await makePlace();
+  const server = await place.start();
+  const token = await tokenOfAlice(place, server);
   const folder = join(place.home, "../backup");
   const saved = await place.run("backup", folder);
   assert.equal(saved.code, 0, saved.err);
@@ -210,6 +217,6 @@ test("a server killed with -9 comes up on what it left, and a backup of a runnin
   assert.equal(restored.code, 0, restored.err);
   assert.equal((await place.run("restore", folder, ...elsewhere)).code, 5);
   const other = await place.start(...elsewhere);
-  const still = await place.run("--url", other.url, "--token", made.out.trim(), "changes");
+  const still = await place.run("--url", other.url, "--token", token, "changes");
   assert.equal(still.code, 0, still.err);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { serveOverHttp } from "../../src/mcp/http.ts";
+import { after, before, test } from "node:test";
+import { type McpOverHttp, serveOverHttp } from "../../src/mcp/http.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { until } from "../support/until.ts";
 import { connectHost, type Generation, generations, type Host } from "./hosts.ts";
@@ -308,9 +308,13 @@ async function promptAndResource(host: Host, agent: string, transport: Transport
   await assert.rejects(host.read("lastgood://brief/nobody"), /not_yours/);
 }
 
-test("an agent lives a whole life over MCP: every tool, both transports, both generations of clients", async (t) => {
-  const authority = { layers: ["state"], mode: "auto" };
-  await using server = await startServer({
+const authority = { layers: ["state"], mode: "auto" };
+const problems: unknown[] = [];
+let server: TestServer;
+let served: McpOverHttp;
+
+before(async () => {
+  server = await startServer({
     agents: Object.fromEntries(
       agents.map(({ agent }) => [agent, { authority, deploys: [`production/${agent}`] }]),
     ),
@@ -321,19 +325,19 @@ test("an agent lives a whole life over MCP: every tool, both transports, both ge
   await server.client.declareArtifact("shared", { kind: "config", inFlight: "switch" });
   await server.client.publishRelease("shared", { version: "1", content: "1" });
   await server.client.deployRelease("production", "shared", { version: "1" });
-  const problems: unknown[] = [];
-  const report = (error: unknown) => problems.push(error);
-  const served = await serveOverHttp({
-    ...{ url: server.lastgood.url, port: 0, version: "test", report },
+  served = await serveOverHttp({
+    ...{ url: server.lastgood.url, port: 0, version: "test" },
+    report: (error) => problems.push(error),
   });
-  try {
-    for (const each of agents) {
-      await t.test(`${each.generation} over ${each.transport}`, () =>
-        life(server, served.url, each),
-      );
-    }
-  } finally {
-    await served.stop();
-  }
-  assert.deepEqual(problems, []);
 });
+after(async () => {
+  await served.stop();
+  await server[Symbol.asyncDispose]();
+});
+
+for (const each of agents) {
+  test(`an agent lives a whole life over MCP, with every tool: ${each.generation} over ${each.transport}`, async () => {
+    await life(server, served.url, each);
+    assert.deepEqual(problems, []);
+  });
+}
