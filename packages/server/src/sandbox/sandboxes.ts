@@ -155,7 +155,7 @@ export function createSandboxes(deps: SandboxesDeps): SandboxRoom {
       const closing = createClosing();
       closing.add(() => deps.server.stop());
       closing.add(async () => await (await databases)?.close());
-      for (const sandbox of open) closing.add(() => sandbox[Symbol.asyncDispose]());
+      for (const sandbox of open) closing.add(async () => await sandbox[Symbol.asyncDispose]());
       await closing.close();
     },
   };
