@@ -4,8 +4,8 @@
  */
 import { afterEach, beforeEach } from "node:test";
 
-/** Longer than any test may take, by `--test-timeout`. */
-const silenceMsMax = Number(process.env.LASTGOOD_TEST_SILENCE_MS ?? 200_000);
+/** Longer than any test may take, by `--test-timeout` or its own. */
+const silenceMsMax = Number(process.env.LASTGOOD_TEST_SILENCE_MS ?? 420_000);
 
 if (process.env.NODE_TEST_CONTEXT !== undefined) {
   const watchdog = setTimeout(() => {
