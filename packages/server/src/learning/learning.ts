@@ -109,6 +109,8 @@ export function createLearning(deps: LearningDeps) {
       beginCheck(incident);
       await underWay.get(incident);
     }
+    // A check that was ended by a stop is not the last word: the next start makes it.
+    stopping.signal.throwIfAborted();
     await write(incident, false);
   }
 
@@ -140,6 +142,7 @@ export function createLearning(deps: LearningDeps) {
     /** Drafted within seconds: a check that takes longer is added when the work has resumed. */
     async draft(incident: IncidentId): Promise<void> {
       await Promise.race([underWay.get(incident), after(draftWaitsMs)]);
+      stopping.signal.throwIfAborted();
       await write(incident, true);
     },
     /** It was no recovery that took the release back, so nothing was written yet. */

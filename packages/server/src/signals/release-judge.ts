@@ -128,13 +128,11 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
 
   /** The least evidence that stands out among all that is compared anywhere. */
   function leastOfFleet(): number {
-    const compared = watched
-      .all()
-      .flatMap(({ trial }) =>
-        trial.watched.control === null && trial.askedAt === null
-          ? []
-          : linesIn(trial).filter(({ line }) => line.pair.samples >= windowSamplesMin),
-      );
+    const compared = [...watched.all()].flatMap(({ trial }) =>
+      trial.watched.control === null && trial.askedAt === null
+        ? []
+        : linesIn(trial).filter(({ line }) => line.pair.samples >= windowSamplesMin),
+    );
     return leastToStandOut(compared.map(({ line, guardrail }) => strengthOf(line, guardrail)));
   }
 
@@ -235,11 +233,13 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
         if (verdict === null || entry.restoredAt !== null) continue;
         const asked = await askControl(controls, entry.trial, verdict, now);
         entry.isDirty ||= asked;
+        // It was unwatched meanwhile, and had nothing yet that could be ended.
+        if (watched.on(entry.trial.watched) !== entry) endAsking(entry.trial);
       }
     },
     restore: (saved) => watched.restore(saved),
     takeNews(withTrials) {
-      const changed = withTrials ? watched.all().filter(({ isDirty }) => isDirty) : [];
+      const changed = withTrials ? [...watched.all()].filter(({ isDirty }) => isDirty) : [];
       for (const entry of changed) entry.isDirty = false;
       return news.take(
         changed.map(({ trial, fingerprint }) => {
@@ -257,7 +257,7 @@ export function createReleaseJudge(deps: ReleaseJudgeDeps): RunningReleaseJudge 
     },
     trials() {
       const seen = outlook();
-      return watched.all().map(({ trial, restoredAt }) => ({
+      return [...watched.all()].map(({ trial, restoredAt }) => ({
         ...{ trial, verdict: verdictOfTrial(trial, seen), stances: stancesOf(trial, seen) },
         isConfirmed: restoredAt === null,
       }));

@@ -51,7 +51,8 @@ export interface WatchedTrials {
   underRule(rule: string): WatchedTrial | null;
   /** Whose sample it is, by its label. */
   placeOf(environment: string, release: string): Place | null;
-  all(): readonly WatchedTrial[];
+  /** As they are while it is gone through: what is unwatched meanwhile is passed over. */
+  all(): IteratorObject<WatchedTrial>;
   /** Goes on from these, and from nothing else. */
   restore(saved: readonly SavedTrial[]): void;
   /** W2. Returns what is over. */
@@ -109,7 +110,7 @@ export function createWatchedTrials({ now, floorsFor }: WatchedTrialsDeps): Watc
     underRule: (rule) =>
       [...entries.values()].find(({ trial }) => ruleOfReleases(trial.watched) === rule) ?? null,
     placeOf: (environment, release) => places.get(environment)?.get(release) ?? null,
-    all: () => [...entries.values()],
+    all: () => entries.values(),
     restore(saved) {
       entries.clear();
       for (const { environment, artifact, fingerprint, trial } of saved) {

@@ -148,6 +148,27 @@ test("one that fell and serves alone is compared with copies of its requests, an
   assert.equal(verdict.controlIsWell, true);
 });
 
+test("what is unwatched while copies are asked for gets none, nor does what was to be looked at after it", async () => {
+  const world = startJudge();
+  const random = chance(seed + 44);
+  const alone = { ...beside, control: null, guardrails: [{ ...guardrail, objective: 0.95 }] };
+  world.judge.watch(alone);
+  world.judge.watch({ ...alone, artifact: "writer" });
+  for (let each = 0; each < 120; each += 1) {
+    const x = random() < 0.5 ? 1 : 0;
+    world.feed("v14", x);
+    world.feed("v14", x, { release: "writer:v14" });
+  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.asked.answers = promise;
+  const turn = world.judge.turn();
+  world.judge.unwatch("production", "writer");
+  world.judge.unwatch("production", "router");
+  resolve();
+  await turn;
+  assert.deepEqual(world.asked.told, ["v13", "end"], says);
+});
+
 test("one that fell with what the copies were sent to has drifted, and is not to blame", async () => {
   const world = startJudge();
   const random = chance(seed + 43);

@@ -21,11 +21,13 @@ export interface Asked {
   /** Versions that copies were asked of, or ended. */
   readonly told: string[];
   refuses: string | null;
+  /** Who is asked answers only then. */
+  answers: Promise<void>;
 }
 
 export function startJudge({ freshForMs = 14 * 86_400_000 } = {}) {
   const clock = { at: 1_800_000_000_000 };
-  const asked: Asked = { told: [], refuses: null };
+  const asked: Asked = { told: [], refuses: null, answers: Promise.resolve() };
   const told: ToldVerdict[] = [];
   const memory = createReleaseMemory({ sample: () => {} });
   const points: unknown[] = [];
@@ -38,6 +40,7 @@ export function startJudge({ freshForMs = 14 * 86_400_000 } = {}) {
       async begin({ version }) {
         if (asked.refuses !== null) throw new Fault("state_forbids", asked.refuses);
         asked.told.push(version);
+        await asked.answers;
       },
       async end() {
         asked.told.push("end");
