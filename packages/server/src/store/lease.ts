@@ -50,15 +50,52 @@ export async function requireLease(db: Query, lease: Lease): Promise<void> {
   }
 }
 
+/** It has no holder then: a renewal that comes late renews nothing. */
 export async function releaseLease(db: Query, lease: Lease): Promise<void> {
   await db`
-    update leases set expires_at = now()
+    update leases set holder = '', expires_at = now()
     where name = ${lease.name} and holder = ${lease.holder} and epoch = ${lease.epoch}`;
+}
+
+/** What became of a lease that is renewed. */
+export interface Keeping {
+  /** Another holder took it. */
+  lost(): void;
+  /** Nobody answered for as long as it ran: whether another took it is not known. */
+  ranOut?(): void;
+}
+
+const triesPerLease = 3;
+
+/** Renews it until the returned function is called. What gets no answer holds up no other try. */
+export function keepLease(db: Query, lease: Lease, ttlMs: number, keeping: Keeping): () => void {
+  let heldUntil = performance.now() + ttlMs;
+  let unanswered = 0;
+  const renewal = setInterval(() => {
+    if (unanswered >= triesPerLease) return keeping.ranOut?.();
+    unanswered += 1;
+    const asked = performance.now();
+    renewLease(db, lease, ttlMs)
+      .then(
+        (isOurs) => {
+          if (isOurs) heldUntil = asked + ttlMs;
+          else keeping.lost();
+        },
+        () => {
+          if (performance.now() > heldUntil) keeping.ranOut?.();
+        },
+      )
+      .finally(() => {
+        unanswered -= 1;
+      });
+  }, ttlMs / triesPerLease);
+  return () => clearInterval(renewal);
 }
 
 /**
  * Does `work` while the lease is ours, renewed as long as it lasts; null when another holds it. Its signal
- * aborts when `stopping` does, and when the lease was lost.
+ * aborts when `stopping` does, and when the lease was lost. While the store is away it goes on: its next guarded
+ * write decides.
  */
 export async function whileHolding<T>(
   db: Query,
@@ -73,25 +110,13 @@ export async function whileHolding<T>(
   const lease = await takeLease(db, name, holder, ttlMs);
   if (lease === null) return null;
   const lost = new AbortController();
-  let renewing: Promise<void> | null = null;
-  const renew = async () => {
-    try {
-      if (!(await renewLease(db, lease, ttlMs))) lost.abort(new Error(`lost ${name}`));
-    } catch {
-      // The store is away: the next guarded write decides, not this timer.
-    } finally {
-      renewing = null;
-    }
-  };
-  const renewal = setInterval(() => {
-    renewing ??= renew();
-  }, ttlMs / 3);
+  const letGo = keepLease(db, lease, ttlMs, {
+    lost: () => lost.abort(new Error(`lost ${name}`)),
+  });
   try {
     return await work(lease, AbortSignal.any([stopping, lost.signal]));
   } finally {
-    clearInterval(renewal);
-    // It would hold what is given back.
-    await renewing;
+    letGo();
     // One that cannot be given back runs out by itself.
     await releaseLease(db, lease).catch(() => {});
   }

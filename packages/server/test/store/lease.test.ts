@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { releaseLease, requireLease, takeLease, whileHolding } from "../../src/store/lease.ts";
+import {
+  keepLease,
+  releaseLease,
+  renewLease,
+  requireLease,
+  takeLease,
+  whileHolding,
+} from "../../src/store/lease.ts";
 import { startDatabase, type TestDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 
@@ -120,4 +127,35 @@ test("one whose lease went to another does not take it again while its work come
   await store.db`update leases set holder = 'b', epoch = 2, expires_at = now()`;
   await until("it to be told", () => work.signal.aborted);
   assert.equal((await takeLease(store.db, "recovery", "c", minute))?.epoch, 3);
+});
+
+test("a renewal that comes after the lease was given back holds nothing", async () => {
+  await using store = await startDatabase();
+  const held = await takeLease(store.db, "recovery", "a", minute);
+  assert.ok(held !== null);
+  await releaseLease(store.db, held);
+  assert.equal(await renewLease(store.db, held, minute), false);
+  assert.equal((await takeLease(store.db, "recovery", "a", minute))?.epoch, 2);
+});
+
+test("who hears nothing of its renewals for as long as the lease runs is told, and asks on", async () => {
+  await using store = await startDatabase();
+  const { db } = store;
+  const held = await takeLease(db, "recovery", "a", 300);
+  assert.ok(held !== null);
+  let ranOut = 0;
+  const lost = () => assert.fail("nobody took it");
+  const letGo = keepLease(db, held, 300, { lost, ranOut: () => void ranOut++ });
+  try {
+    await db.begin(async (tx) => {
+      await tx`select from leases for update`;
+      await until("it to be told that nobody answers", () => ranOut > 0);
+    });
+    await until("it to be renewed", async () => {
+      const [row] = await db`select from leases where expires_at > now()`;
+      return row !== undefined;
+    });
+  } finally {
+    letGo();
+  }
 });

@@ -1,11 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
 import type { Db } from "../../store/database.ts";
-import { type Lease, releaseLease, renewLease, takeLease } from "../../store/lease.ts";
+import { keepLease, releaseLease, takeLease } from "../../store/lease.ts";
 import { newId, type World } from "../../world.ts";
 
 const ttlMs = 5_000;
-const renewMs = 1_500;
 const askMs = 100;
 
 export interface Waiting {
@@ -39,29 +38,14 @@ export async function withServiceLease<T>(
     await pause(askMs, undefined, { signal });
     lease = await takeLease(db, name, holder, ttlMs);
   }
-  const held: Lease = lease;
   const lost = new AbortController();
-  let heldUntil = performance.now() + ttlMs;
-  let renewing: Promise<void> | null = null;
-  const renew = async () => {
-    const asked = performance.now();
-    const isOurs = await renewLease(db, held, ttlMs).catch(() => undefined);
-    if (isOurs === true) heldUntil = asked + ttlMs;
-    // An answer that does not come is borne for as long as the lease still runs.
-    else if (isOurs === false || performance.now() > heldUntil) {
-      lost.abort(new Fault("fenced", `The deploy of ${service} went to another holder.`));
-    }
-    renewing = null;
-  };
-  const renewal = setInterval(() => {
-    renewing ??= renew();
-  }, renewMs);
+  const fence = () =>
+    lost.abort(new Fault("fenced", `The deploy of ${service} went to another holder.`));
+  const letGo = keepLease(db, lease, ttlMs, { lost: fence, ranOut: fence });
   try {
     return await work(AbortSignal.any([signal, lost.signal]));
   } finally {
-    clearInterval(renewal);
-    // It would hold what is given back.
-    await renewing;
-    await releaseLease(db, held);
+    letGo();
+    await releaseLease(db, lease);
   }
 }
