@@ -85,26 +85,38 @@ function targetOf(path: string, url: string): URL {
   );
 }
 
-/** An answer that breaks off, or falls silent, is none. */
+/** An answer that breaks off, or falls silent, is none. Who called it off hears its own reason. */
 async function exchange(
   target: URL,
-  request: RequestInit,
+  request: RequestInit & { readonly signal: AbortSignal },
 ): Promise<{ readonly response: Response; readonly bytes: Uint8Array }> {
+  let response: Response | null = null;
   try {
-    const response = await fetch(target, request);
+    response = await fetch(target, request);
     return { response, bytes: new Uint8Array(await response.arrayBuffer()) };
   } catch (cause) {
-    if (request.signal?.aborted && cause instanceof Error && cause.name === "AbortError")
-      throw cause;
-    const timedOut = cause instanceof Error && cause.name === "TimeoutError";
+    const { aborted, reason } = request.signal;
+    const timedOut = isTimeout(aborted ? reason : cause);
+    if (aborted && !timedOut) throw reason;
+    if (timedOut) {
+      throw new Fault(
+        "timed_out",
+        `${target.origin} did not answer ${target.pathname} in time: try again, and look at its log.`,
+        { cause },
+      );
+    }
     throw new Fault(
-      timedOut ? "timed_out" : "server_unreachable",
-      timedOut
-        ? `${target.origin} did not answer ${target.pathname} in time: try again, and look at its log.`
-        : `Nothing answers at ${target.origin}: start the server with \`lastgood start\`, or name another with --url or LASTGOOD_URL.`,
+      "server_unreachable",
+      response === null
+        ? `Nothing answers at ${target.origin}: start the server with \`lastgood start\`, or name another with --url or LASTGOOD_URL.`
+        : `${target.origin} broke off its answer to ${target.pathname}: ask again, and look whether it was done.`,
       { cause },
     );
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 function faultOf(response: Response, text: string): Fault {

@@ -33,6 +33,7 @@ test("a server that dies in the midst of its answer is one that cannot be reache
   for (const answer of ["json", "bytes"] as const) {
     await assert.rejects(server.call("GET", "/v1/health", { answer }), {
       code: "server_unreachable",
+      message: /broke off its answer to \/v1\/health/,
     });
   }
 });
@@ -43,13 +44,17 @@ test("one that falls silent in the midst of its answer has not answered in time"
   await assert.rejects(silent, { code: "timed_out" });
 });
 
-test("whoever called off the call hears what it was called off with", async () => {
-  const begun = Promise.withResolvers<void>();
-  await using server = await startBeginning(() => begun.resolve());
-  const leaving = new AbortController();
-  const call = server.call("GET", "/v1/health", { signal: leaving.signal });
-  const refused = assert.rejects(call, { name: "AbortError" });
-  await begun.promise;
-  leaving.abort();
-  await refused;
+test("whoever called off the call hears what it was called off with, also in the midst of the answer", async () => {
+  for (const reason of [undefined, new Error("no longer wanted")]) {
+    const begun = Promise.withResolvers<void>();
+    await using server = await startBeginning(() => begun.resolve());
+    const leaving = new AbortController();
+    const call = server.call("GET", "/v1/health", { signal: leaving.signal });
+    const refused = assert.rejects(call, reason ?? { name: "AbortError" });
+    await begun.promise;
+    leaving.abort(reason);
+    await refused;
+    const late = server.call("GET", "/v1/health", { signal: leaving.signal });
+    await assert.rejects(late, reason ?? { name: "AbortError" });
+  }
 });

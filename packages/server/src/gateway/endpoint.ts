@@ -92,7 +92,7 @@ export function openEndpoints(
       });
       onUnaskedUpgrade(request, (error) => {
         done();
-        reject(error);
+        reject(new EndpointTrouble("endpoint_unreachable", error.message, error));
       });
       signal.addEventListener("abort", leave);
       if (signal.aborted) leave();

@@ -78,7 +78,10 @@ test("a model's endpoint that answers so cannot be reached", limits, async () =>
     ...{ firstByteWithin: 20_000, stallAfter: 20_000, longest: 20_000 },
   });
   const asked = { dialect: openai, body: Buffer.from("{}"), headers: {} };
-  await assert.rejects(endpoint.ask(asked, patience()), { name: "EndpointTrouble" });
+  await assert.rejects(endpoint.ask(asked, patience()), {
+    name: "EndpointTrouble",
+    message: /answered 101/,
+  });
   connections.close();
 });
 
