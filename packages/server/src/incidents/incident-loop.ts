@@ -12,7 +12,7 @@
  *   L1. Every turn reads where things stand: whatever a killed process left is taken up here.
  *   L2. An investigation holds the lease `incident:<id>`; a decision carries it.
  *   L3. What fails for one incident is reported and tried again; the others go on.
- *   L4. What follows is decided by the incident as it is once the work before it has ended, not as the turn had read it.
+ *   L4. What follows is decided by the incident as it is when its turn has come, not as the loop had read it.
  */
 import type { Logger } from "pino";
 import { orAborted } from "../abort.ts";
