@@ -93,6 +93,10 @@ export async function investigate(
     const { rows, assessment } = weighed(board);
     await db.begin(async (tx) => {
       await requireLease(tx, lease);
+      // Decided meanwhile, as by the dial's own comparison, it keeps the table that it was decided by.
+      const open = await tx`
+        select from incidents where id = ${incident.id} and state = 'investigating' for share`;
+      if (open.length === 0) return;
       await putSuspects(tx, incident.id, rows, assessment.none, world.now());
     });
   };
