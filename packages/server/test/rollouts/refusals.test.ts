@@ -145,10 +145,6 @@ test("two servers over one database take each step of a ramp once", async () => 
     const { history } = await client.pin(production, "router");
     const shares = history.map((pin) => pin.shares.find(({ version }) => version === "v14")?.share);
     assert.deepEqual(shares, [100, 50, 40, 30, 20, 10, undefined]);
-    const [office] = await server.lastgood.db`
-      select from leases where name = 'release-judge' and epoch = 1`;
-    // Held up for longer than its lease, the first gives way to the second.
-    if (office !== undefined) assert.equal(judge.watched.size + other.watched.size, 1, "one acted");
   } finally {
     await second.stop();
   }
