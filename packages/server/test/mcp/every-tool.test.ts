@@ -310,11 +310,13 @@ async function promptAndResource(host: Host, agent: string, transport: Transport
 
 const authority = { layers: ["state"], mode: "auto" };
 const problems: unknown[] = [];
+const stage = new AsyncDisposableStack();
 let server: TestServer;
 let served: McpOverHttp;
 
 before(async () => {
-  server = await startServer({
+  stage.defer(() => assert.deepEqual(problems, []));
+  const started = await startServer({
     agents: Object.fromEntries(
       agents.map(({ agent }) => [agent, { authority, deploys: [`production/${agent}`] }]),
     ),
@@ -322,6 +324,7 @@ before(async () => {
     services: Object.fromEntries(agents.map(({ agent }) => [agent, {}])),
     caps: { recoveriesPerDay: 100 },
   });
+  server = stage.use(started);
   await server.client.declareArtifact("shared", { kind: "config", inFlight: "switch" });
   await server.client.publishRelease("shared", { version: "1", content: "1" });
   await server.client.deployRelease("production", "shared", { version: "1" });
@@ -329,15 +332,12 @@ before(async () => {
     ...{ url: server.lastgood.url, port: 0, version: "test" },
     report: (error) => problems.push(error),
   });
+  stage.defer(() => served.stop());
 });
-after(async () => {
-  await served.stop();
-  await server[Symbol.asyncDispose]();
-});
+after(() => stage.disposeAsync());
 
 for (const each of agents) {
   test(`an agent lives a whole life over MCP, with every tool: ${each.generation} over ${each.transport}`, async () => {
     await life(server, served.url, each);
-    assert.deepEqual(problems, []);
   });
 }
