@@ -6,20 +6,18 @@ import { paste } from "../support/pasted.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type FakeModel, startFakeModel } from "./fake-model.ts";
 
+const stage = new AsyncDisposableStack();
 let model: FakeModel;
 let server: TestServer;
 before(async () => {
-  model = await startFakeModel(() => ({ text: "billing" }));
+  model = stage.use(await startFakeModel(() => ({ text: "billing" })));
   const endpoints = {
     local: { url: `${model.url}/v1`, api: "openai" },
     "local-messages": { url: model.url, api: "anthropic" },
   };
-  server = await startServer({ gateway: { port: 0, endpoints } });
+  server = stage.use(await startServer({ gateway: { port: 0, endpoints } }));
 });
-after(async () => {
-  await server[Symbol.asyncDispose]();
-  await model[Symbol.asyncDispose]();
-});
+after(() => stage.disposeAsync());
 
 test("docs/executions.md can be pasted, and comes to what it says", async () => {
   const work = await paste("docs/executions.md", server);
