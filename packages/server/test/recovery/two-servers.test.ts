@@ -33,8 +33,8 @@ test("the server that gets no samples of the service leaves it to the one that d
   });
   await until("its decision", async () => (await hears.client.incident(id)).state === "decided");
   await hears.client.takeIncident(id, "mine");
-  await stopBetweenTransactions(servers, hears);
   try {
+    await stopBetweenTransactions(servers, hears);
     await deaf.client.finishIncident(id, "I put it right");
     await until("the deaf one to have looked", async () => {
       const { recoveries } = await deaf.client.recoveries({});
