@@ -71,10 +71,9 @@ export async function detailsOf(
   artifact: string,
   judged: Judged | null,
 ): Promise<JudgementDetails> {
-  const [floors, verdicts] = await Promise.all([
-    readReleaseFloors(db, environment, artifact),
-    readReleaseVerdicts(db, environment, artifact),
-  ]);
+  // A floor is written with the verdict that it is for, or before: read in this order, none is missing.
+  const verdicts = await readReleaseVerdicts(db, environment, artifact);
+  const floors = await readReleaseFloors(db, environment, artifact);
   const candidate = judged?.trial.watched.candidate ?? verdicts[0]?.version ?? null;
   const signals = new Set(judged?.trial.watched.guardrails.map(({ signal }) => signal));
   for (const { version, signal } of floors) if (version === candidate) signals.add(signal);
