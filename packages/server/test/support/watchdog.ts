@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach } from "node:test";
 
-/** Longer than any test may take, by `--test-timeout` or its own. */
+/** Longer than any test may be silent: begin none of its own parts, and end none. */
 const silenceMsMax = Number(process.env.LASTGOOD_TEST_SILENCE_MS ?? 420_000);
 
 if (process.env.NODE_TEST_CONTEXT !== undefined) {
