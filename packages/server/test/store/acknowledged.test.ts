@@ -36,7 +36,7 @@ async function requireAll(home: TestHome, told: readonly string[], what: string)
   }
 }
 
-/** Some rows, and then as many as it takes until that moment. */
+/** Waits for a few more rows, and then for as long as is said: however slow the machine, some are written. */
 async function writeFor(opener: Opener, milliseconds: number): Promise<void> {
   const before = rows(opener.told).length;
   await until("rows", () => rows(opener.told).length > before + 5);
