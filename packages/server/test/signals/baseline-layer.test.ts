@@ -13,6 +13,7 @@ const config = {
   },
 };
 const reads = "reads_latency_ms";
+/** The runner bounds each test: a deadline for all of them together would be the machine's. */
 const { signal } = new AbortController();
 
 function undoOf(services: readonly string[], since: number): Undo {
