@@ -10,19 +10,21 @@ function answeringLate(db: Db, state: string) {
   const asked = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<void>();
   let isDue = false;
+  async function heldBack(query: unknown): Promise<unknown> {
+    const rows = await query;
+    asked.resolve();
+    await answered.promise;
+    return rows;
+  }
   const late = new Proxy(db, {
     apply(call, self, args: unknown[]) {
-      const query: unknown = Reflect.apply(call as never, self, args);
+      const query: unknown = Reflect.apply(call, self, args);
       const isIt = args.some(
         (each) => Array.isArray(each) && !("raw" in each) && each.includes(state),
       );
       if (!isDue || !isIt) return query;
       isDue = false;
-      return (query as Promise<unknown>).then(async (rows) => {
-        asked.resolve();
-        await answered.promise;
-        return rows;
-      });
+      return heldBack(query);
     },
   });
   return {
