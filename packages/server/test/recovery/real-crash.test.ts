@@ -13,13 +13,15 @@ const everyStep = process.env.EVERY_STEP === "1";
 const handful = 3;
 /** Worlds mostly wait: a few of them at a time. */
 const lanes = 2;
+/** Longer than any two of its waits. */
+const one = { timeout: 400_000 };
 
 test("killed from outside after any step, Lastgood ends a real recovery the same, nothing twice", {
-  timeout: everyStep ? 900_000 : 600_000,
+  timeout: 1_200_000,
   concurrency: lanes,
 }, async (t) => {
   const whole: Awaited<ReturnType<typeof uninterrupted>>[] = [];
-  await t.test("uninterrupted", async () => void whole.push(await uninterrupted()));
+  await t.test("uninterrupted", one, async () => void whole.push(await uninterrupted()));
   const [{ planned, end: expected } = assert.fail("uninterrupted it does not end")] = whole;
   const points = [
     "captured",
@@ -37,7 +39,7 @@ test("killed from outside after any step, Lastgood ends a real recovery the same
   const chosen = process.env.POINT === undefined ? drawn : [process.env.POINT];
   t.diagnostic(`SEED=${seed}: ${chosen.length} of ${points.length} points: ${chosen.join(" ")}`);
   const kill = async (point: string) =>
-    await t.test(`killed at ${point}`, async () => {
+    await t.test(`killed at ${point}`, one, async () => {
       assert.deepEqual(await killedAt(point), expected, `killed at ${point} (SEED=${seed})`);
     });
   await Promise.all(chosen.map(kill));
