@@ -25,9 +25,13 @@ export async function pinsOfSnapshots(
   snapshots: Snapshots,
   environment: string,
 ): Promise<PinSource & { stop(): void }> {
-  let now: Snapshot = await snapshots.current(environment);
+  const leave = snapshots.follow(environment);
+  let now: Snapshot = await snapshots.current(environment).catch((error: unknown) => {
+    leave();
+    throw error;
+  });
   const listeners = new Set<(artifacts: readonly string[]) => void>();
-  const stop = snapshots.onChange((snapshot) => {
+  const off = snapshots.onChange((snapshot) => {
     if (snapshot.environment !== environment) return;
     const moved = movedBetween(now, snapshot);
     now = snapshot;
@@ -35,7 +39,10 @@ export async function pinsOfSnapshots(
   });
   return {
     environment,
-    stop,
+    stop() {
+      off();
+      leave();
+    },
     isStale: () => snapshots.isStale(),
     epoch: () => now.epoch,
     resolve: (artifact, key) => chosenIn(environment, now.pins.get(artifact), artifact, key),

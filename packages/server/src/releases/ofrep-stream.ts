@@ -69,7 +69,7 @@ interface Open {
 
 /** Who does not read what it asked for, within two looks or `unreadBytesMax`, is cut: its provider comes again. */
 export function createStreams(
-  snapshots: Pick<Snapshots, "onChange">,
+  snapshots: Pick<Snapshots, "onChange" | "follow">,
   lookEveryMs = aliveEveryMs,
 ): Streams {
   const open = new Map<FastifyReply["raw"], Open>();
@@ -101,8 +101,13 @@ export function createStreams(
       // Who does not say what it saw last may have evaluated before what is pinned now, or from a cache of its own: it
       // is told once, and has from then on an epoch to come again with.
       if (lastEventId !== now.epoch) raw.write(eventOf(now));
-      open.set(raw, { environment: now.environment, isBehind: false });
-      raw.once("close", () => open.delete(raw));
+      const { environment } = now;
+      open.set(raw, { environment, isBehind: false });
+      const leave = snapshots.follow(environment);
+      raw.once("close", () => {
+        open.delete(raw);
+        leave();
+      });
     },
     stop() {
       off();

@@ -29,6 +29,8 @@ export interface Snapshots {
     epoch: number,
     wait: { readonly ms: number; readonly signal: AbortSignal },
   ): Promise<Snapshot>;
+  /** Its first pin is looked for as well until the returned function is called: nobody may ask for it again. */
+  follow(environment: string): () => void;
   /** Called with each snapshot that is new, in the order of their epochs. */
   onChange(listener: (snapshot: Snapshot) => void): () => void;
   /** The pins cannot be looked at now: what is handed out may have been moved since by another server. */
@@ -49,6 +51,8 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
   const reading = new Map<string, Promise<Snapshot>>();
   const waiting = new Map<string, Set<() => void>>();
   const listeners = new Set<(snapshot: Snapshot) => void>();
+  /** How many follow each. */
+  const followed = new Map<string, number>();
   let ended = false;
   let isAway = false;
   let seenAt = performance.now();
@@ -86,7 +90,7 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
 
   async function look(): Promise<void> {
     for (const { name, epoch } of await listEnvironments(db)) {
-      const isAsked = known.has(name) || waiting.has(name);
+      const isAsked = known.has(name) || waiting.has(name) || followed.has(name);
       if (isAsked && known.get(name)?.epoch !== epoch) await read(name);
     }
   }
@@ -133,6 +137,14 @@ export function createSnapshots({ db, log }: { db: Db; log: Logger }): Snapshots
         set.add(end);
       });
       return known.get(environment) ?? now;
+    },
+    follow(environment) {
+      followed.set(environment, (followed.get(environment) ?? 0) + 1);
+      return () => {
+        const left = (followed.get(environment) ?? 0) - 1;
+        if (left > 0) followed.set(environment, left);
+        else followed.delete(environment);
+      };
     },
     onChange(listener) {
       listeners.add(listener);

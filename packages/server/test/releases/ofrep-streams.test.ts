@@ -27,6 +27,7 @@ async function startStage(lookEveryMs: number): Promise<Stage> {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      follow: () => () => {},
     },
     lookEveryMs,
   );

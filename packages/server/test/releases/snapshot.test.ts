@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { pino } from "pino";
 import { createSnapshots } from "../../src/releases/snapshot.ts";
 import { openDatabase } from "../../src/store/database.ts";
+import { startServer } from "../support/server.ts";
+import { until } from "../support/until.ts";
 
 test("who begins to wait in the very moment when something new is read hears of it at once", async () => {
   // Nothing reaches it, so it connects to nothing.
@@ -39,4 +41,26 @@ test("who begins to wait in the very moment when something new is read hears of 
     assert.equal((await waiting).epoch, 2);
   }
   assert.deepEqual(silent, []);
+});
+
+test("whoever follows an environment hears of its first pin too, made by another server", async () => {
+  await using elsewhere = await startServer();
+  const { client } = elsewhere;
+  const db = openDatabase(elsewhere.databaseUrl, { max: 2 });
+  const snapshots = createSnapshots({ db, log: pino({ level: "silent" }) });
+  const heard: string[] = [];
+  snapshots.onChange(({ environment, epoch }) => void heard.push(`${environment} ${epoch}`));
+  try {
+    assert.equal((await snapshots.current("production")).epoch, 0);
+    snapshots.follow("production");
+    await client.declareArtifact("router", { kind: "model", inFlight: "switch" });
+    await client.publishRelease("router", { version: "v13", content: {} });
+    await client.deployRelease("staging", "router", { version: "v13" });
+    const { epoch } = await client.deployRelease("production", "router", { version: "v13" });
+    await until("it to be heard of", () => heard.length > 0);
+    assert.deepEqual(heard, [`production ${epoch}`], "nobody follows the other");
+  } finally {
+    await snapshots.stop();
+    await db.end();
+  }
 });
