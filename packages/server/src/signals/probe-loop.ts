@@ -136,7 +136,7 @@ function startProbe(deps: ProbeRunDeps): ProbeRun {
     const everyMs = isCloser ? Math.min(probe.every, closerEveryMs) : probe.every;
     // Turns that were missed while this process was busy are not made up for.
     nextAt = Math.max(nextAt + everyMs, clock());
-    timer = setTimeout(tick, nextAt - clock());
+    timer = setTimeout(tick, Math.max(0, nextAt - clock()));
   }
 
   /** P3. Something bad was seen: the next look is soon, whatever was arranged. */

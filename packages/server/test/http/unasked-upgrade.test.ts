@@ -100,7 +100,7 @@ test(
     await sandboxed.end();
     const order = {
       ...{ revision: "a".repeat(40), directory: cwd, start: argv, env: {}, settings: "1" },
-      ...{ host: "127.0.0.1", port: 0, health: "/health", readyMs: 10_000, drainMs: 0 },
+      ...{ host: "127.0.0.1", port: 0, health: "/health", readyMs: 4_000, drainMs: 0 },
     };
     const instance = await startInstance(order, await KeeperLog.open(join(cwd, "logs")));
     assert.match((await untilHealthy(instance)) ?? "", /did not answer/);
