@@ -63,6 +63,8 @@ export function createExecutionKeeper({
   now(): number;
 }): ExecutionKeeper {
   const kept = new Map<string, Kept>();
+  /** What is being begun: who asks for the same work meanwhile goes on with it. */
+  const beginning = new Map<string, Promise<Route>>();
   const nameOf = ({ caller, artifact, key }: Asked) =>
     JSON.stringify([caller.agent, artifact, key]);
 
@@ -150,8 +152,13 @@ export function createExecutionKeeper({
   return {
     async route(asked) {
       const name = nameOf(asked);
+      const others = beginning.get(name);
+      if (others !== undefined) await others;
       const one = kept.get(name);
-      return one === undefined ? await begin(name, asked) : await step(name, asked, one);
+      if (one !== undefined) return await step(name, asked, one);
+      const begun = begin(name, asked).finally(() => beginning.delete(name));
+      beginning.set(name, begun);
+      return await begun;
     },
     end(asked, state) {
       const name = nameOf(asked);

@@ -21,7 +21,10 @@ function stage() {
   };
   const execution = { id: "exe_1", artifact: "router", key: "job-1", version: "1" } as Execution;
   const heard: string[] = [];
-  const state: { now: number; fault: Fault | null } = { now: 0, fault: null };
+  const state: { now: number; fault: Fault | null; isSilent: boolean } = {
+    ...{ now: 0, fault: null, isSilent: false },
+  };
+  let ids = 0;
   const hear = (what: string) => {
     heard.push(what);
     if (state.fault !== null) throw state.fault;
@@ -34,6 +37,7 @@ function stage() {
     books: {
       async begin() {
         hear("begin");
+        if (state.isSilent) await new Promise<never>(() => {});
         return { go: "run", execution };
       },
       async step() {
@@ -43,14 +47,14 @@ function stage() {
       end: async () => {},
       release: async () => null,
     },
-    ...{ newId: () => "exe_1", inputOf: () => undefined, begunAlone: () => {} },
+    ...{ newId: () => `exe_${++ids}`, inputOf: () => undefined, begunAlone: () => {} },
     now: () => state.now,
   });
   const ask = async (atMinute: number) => {
     state.now = atMinute * minuteMs;
     return (await keeper.route(asked)).release.version;
   };
-  return { ask, heard, state };
+  return { keeper, ask, heard, state };
 }
 
 test("requests that come close together ask nobody, and over a longer time say that the work goes on", async () => {
@@ -73,4 +77,12 @@ test("work that was silent for so long that it is over in the books is served al
   await ask(0);
   state.fault = new Fault("state_forbids", "exe_1 is finished: it takes no further steps");
   assert.equal(await ask(90), "1");
+});
+
+test("requests of one work that come at once are begun as one, also where nobody answers", async () => {
+  const { keeper, heard, state } = stage();
+  state.isSilent = true;
+  const routes = await Promise.all(Array.from({ length: 10 }, () => keeper.route(asked)));
+  assert.deepEqual([...new Set(routes.map(({ execution }) => execution))], ["exe_1"]);
+  assert.deepEqual(heard, ["begin"]);
 });
