@@ -13,8 +13,8 @@ export interface LeftBehind {
   look(): Promise<void>;
 }
 
-/** Longer than one that only waits for somebody is left alone by the server that runs it. */
-const untouchedMs = 8_000;
+/** Several times longer than one that only waits for somebody is left alone by the server that runs it. */
+const untouchedMs = 15_000;
 const because = "Lastgood was restarted (afterCrash: pause)";
 
 interface Row {
