@@ -195,8 +195,10 @@ async function subside(
   const blamed = incident.decision?.changes ?? [];
   const taker = await takenBackBy(deps, blamed);
   if (blamed.length > 0 && taker === null) return;
-  const wanting = async () => await orAborted(deps.writeUps.wantingByHand(incident.id), stopping);
-  if (taker !== null && (await wanting()) !== null) return;
+  if (taker !== null) {
+    const wanting = await orAborted(deps.writeUps.wantingByHand(incident.id), stopping);
+    if (wanting !== null) return;
+  }
   const outcome = taker === null ? "subsided" : "mended";
   const since = stored.quietSince.toISOString();
   const because =

@@ -94,6 +94,13 @@ export async function isAnyOpen(db: Query): Promise<boolean> {
   return rows.length > 0;
 }
 
+/** Whether it is still looked into; it stays so until the transaction ends. */
+export async function isInvestigated(tx: Query, id: IncidentId): Promise<boolean> {
+  const rows = await tx`
+    select 1 from incidents where id = ${id} and state = 'investigating' for share`;
+  return rows.length > 0;
+}
+
 /** Whether an incident of this signature is open that was not verified yet: there is at most one. */
 export async function isOpenAgain(db: Query, signature: string): Promise<boolean> {
   const rows = await db`

@@ -29,7 +29,7 @@ import {
 } from "./evidence-board.ts";
 import { gather, type LineWork, linesOf, type Suspected, slackOf } from "./gather.ts";
 import { type Investigating, type Symptom, signatureOf } from "./incident.ts";
-import { symptomsOf } from "./incident-store.ts";
+import { isInvestigated, symptomsOf } from "./incident-store.ts";
 import { ownName } from "./moves.ts";
 import type { Lead, Playbooks } from "./neighbours.ts";
 import { type ObserveDeps, observe, observeUntil } from "./observe.ts";
@@ -94,9 +94,7 @@ export async function investigate(
     await db.begin(async (tx) => {
       await requireLease(tx, lease);
       // Decided meanwhile, as by the dial's own comparison, it keeps the table that it was decided by.
-      const open = await tx`
-        select from incidents where id = ${incident.id} and state = 'investigating' for share`;
-      if (open.length === 0) return;
+      if (!(await isInvestigated(tx, incident.id))) return;
       await putSuspects(tx, incident.id, rows, assessment.none, world.now());
     });
   };

@@ -1,7 +1,6 @@
-import { get } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import { statusOf } from "../health-status.ts";
 import { endGroup, type ProcessIdentity, startGroup } from "../process-group.ts";
-import { onUnaskedUpgrade } from "../unasked-upgrade.ts";
 
 export interface SandboxedService {
   readonly leader: ProcessIdentity | null;
@@ -70,16 +69,4 @@ export function startSandboxed(
       await gone;
     },
   };
-}
-
-async function statusOf(port: number, path: string, withinMs: number): Promise<number | null> {
-  return await new Promise((resolve) => {
-    const signal = AbortSignal.timeout(Math.max(1, Math.min(2_000, Math.ceil(withinMs))));
-    const request = get({ host: "127.0.0.1", port, path, agent: false, signal }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode ?? null);
-    });
-    request.once("error", () => resolve(null));
-    onUnaskedUpgrade(request, () => resolve(null));
-  });
 }

@@ -12,26 +12,8 @@ import {
 } from "../../src/incidents/takeover.ts";
 import { realWorld, type World } from "../../src/world.ts";
 import { startDatabase } from "../support/database.ts";
-import { type Room, type RoomOptions, startRoom, twoServices } from "./room.ts";
-
-/** A room in which the last push to `api` is guilty, and reruns show it. */
-async function guiltyRoom(db: Parameters<typeof startRoom>[0], options: RoomOptions = {}) {
-  const bad = new Set<string>();
-  const room = await startRoom(db, {
-    check: (revision) => (bad.has(revision) ? "bad" : "good"),
-    ...options,
-  });
-  const [guilty] = await room.push("api", ["backend"]);
-  if (guilty === undefined) throw new Error("nothing was pushed");
-  bad.add(guilty.commit);
-  return { room, guilty };
-}
-
-async function through(room: Room, recovery: string): Promise<void> {
-  for (const kind of ["contained", "restored", "verified", "resumed"] as const) {
-    await room.tell(recovery, kind);
-  }
-}
+import { guiltyRoom, through } from "./guilty-room.ts";
+import { startRoom, twoServices } from "./room.ts";
 
 test("the same regression said again and again, by several at once, opens one incident", async () => {
   await using store = await startDatabase();

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { IncidentId } from "../../src/ids.ts";
 import type { Db } from "../../src/store/database.ts";
 import { startDatabase } from "../support/database.ts";
-import { startRoom } from "./room.ts";
+import { guiltyRoom, through } from "./guilty-room.ts";
 
 /** The same database, whose answer to one reading of the incidents in this state comes late. */
 function answeringLate(db: Db, state: string) {
@@ -43,9 +43,7 @@ test("an incident that was closed since the room had read it is not written up o
   const late = answeringLate(store.db, "resumed");
   const mayClose = Promise.withResolvers<void>();
   const wrote: string[] = [];
-  const bad = new Set<string>();
-  await using room = await startRoom(late.db, {
-    check: (revision) => (bad.has(revision) ? "bad" : "good"),
+  const { room } = await guiltyRoom(late.db, {
     writeUps: {
       finish: async (id: IncidentId) => void wrote.push(id),
       wanting: async () => {
@@ -54,13 +52,10 @@ test("an incident that was closed since the room had read it is not written up o
       },
     },
   });
-  const [guilty] = await room.push("api", ["backend"]);
-  bad.add(guilty?.commit ?? "");
+  await using _ = room;
   room.say();
   const { id, recovery } = await room.only("decided");
-  for (const kind of ["contained", "restored", "verified", "resumed"] as const) {
-    await room.tell(recovery ?? "", kind);
-  }
+  await through(room, recovery ?? "");
   await room.eventually("it to be written up", async () => wrote.length === 1);
   await late.ask();
   mayClose.resolve();

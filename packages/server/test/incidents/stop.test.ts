@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startDatabase } from "../support/database.ts";
-import { startRoom } from "./room.ts";
+import { guiltyRoom, through } from "./guilty-room.ts";
 
 test("a stop does not wait for what is still written up: its check may take minutes", {
   timeout: 60_000,
 }, async () => {
   await using store = await startDatabase();
   const writing = Promise.withResolvers<void>();
-  const bad = new Set<string>();
   const never = new Promise<never>(() => {});
-  await using room = await startRoom(store.db, {
-    check: (revision) => (bad.has(revision) ? "bad" : "good"),
+  const { room } = await guiltyRoom(store.db, {
     writeUps: {
       finish() {
         writing.resolve();
@@ -19,13 +17,10 @@ test("a stop does not wait for what is still written up: its check may take minu
       },
     },
   });
-  const [guilty] = await room.push("api", ["backend"]);
-  bad.add(guilty?.commit ?? "");
+  await using _ = room;
   room.say();
   const { id, recovery } = await room.only("decided");
-  for (const kind of ["contained", "restored", "verified", "resumed"] as const) {
-    await room.tell(recovery ?? "", kind);
-  }
+  await through(room, recovery ?? "");
   await writing.promise;
   await room.stop();
   const [row] = await store.db`select state from incidents where id = ${id}`;

@@ -1,8 +1,7 @@
-import { get } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "../../free-port.ts";
+import { statusOf } from "../../health-status.ts";
 import { endGroup, type ProcessIdentity, startGroup } from "../../process-group.ts";
-import { onUnaskedUpgrade } from "../../unasked-upgrade.ts";
 import { Target } from "./keeper-front.ts";
 import type { KeeperLog } from "./keeper-log.ts";
 import { outputBytesMax, type ServeOrder } from "./keeper-protocol.ts";
@@ -90,20 +89,4 @@ async function describeExit({ exited }: Instance): Promise<string> {
   const { code, signal, error } = await exited;
   if (error !== null) return `it could not be started: ${error}`;
   return `it exited with ${signal ?? `code ${code}`} before it was healthy`;
-}
-
-/** The status of one GET; null when nothing answered in time. */
-async function statusOf(port: number, path: string, withinMs: number): Promise<number | null> {
-  return await new Promise((resolve) => {
-    const timeout = AbortSignal.timeout(Math.max(1, Math.min(2_000, Math.ceil(withinMs))));
-    const request = get(
-      { host: "127.0.0.1", port, path, agent: false, signal: timeout },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode ?? null);
-      },
-    );
-    request.once("error", () => resolve(null));
-    onUnaskedUpgrade(request, () => resolve(null));
-  });
 }
